@@ -1,0 +1,3 @@
+module github.com/qualify-dev/qualify
+
+go 1.26.0
