@@ -1,0 +1,115 @@
+// Package provision is the seam between a run and whatever can make a cluster
+// of a release: the contract, the lease, the kinds of fault. Concrete
+// provisioners live in its subpackages and are listed in provision/all.
+package provision
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/matrix"
+)
+
+// Provisioner makes clusters and removes them.
+//
+// Every method may be called from another process than the one that called
+// Up, after a crash of that one, and more than once.
+type Provisioner interface {
+	// Up makes the cell's cluster and returns when what it asked for was seen:
+	// API, node count, versions, all nodes Ready, cluster DNS answering.
+	// A *ProductError blames the release; every other error is infrastructure.
+	// On error the resources stay, for Collect and Down.
+	Up(ctx context.Context, lease Lease, spec Spec) (*cluster.Cluster, error)
+	// Collect writes what can be learned of the lease's machines into dir.
+	// It works on half-made clusters and gathers as much as it can.
+	Collect(ctx context.Context, lease Lease, dir string) error
+	// Down removes everything that carries the lease and proves it gone. It
+	// succeeds where nothing is left to remove; what it cannot remove comes
+	// back as a *LeftoverError.
+	Down(ctx context.Context, lease Lease) error
+}
+
+// Lease is a run's claim on the resources of one cell. It is journalled
+// before the first create call and stamped on every resource.
+type Lease struct {
+	Name    string // deterministic, unique per run and cell, safe as a DNS label
+	Run     string
+	Cell    string
+	Owner   string    // host and process
+	Expires time.Time // from then on it belongs to gc
+}
+
+// Spec is what to bring up.
+type Spec struct {
+	Cell    matrix.Cell
+	Release *release.Release
+	Workers int
+	Dir     string             // private directory of the cell, exists
+	Phase   func(phase string) // announces the start of an inner phase; never nil
+}
+
+// Resource is something that carries a lease.
+type Resource struct {
+	Kind    string // "container", "network", "image", …
+	ID      string
+	Name    string
+	Lease   Lease
+	Created time.Time
+}
+
+// Entry is what the planner needs to know of a provisioner, as data.
+type Entry struct {
+	Name     string
+	Doc      string
+	Capacity int                                       // cells at a time on this machine
+	Can      func(cell matrix.Cell) error              // nil, or why it cannot serve the cell
+	New      func(Config) (Provisioner, error)         // touches nothing outside
+	List     func(context.Context) ([]Resource, error) // everything that carries any of our leases
+}
+
+// Config is what every provisioner is made from.
+type Config struct {
+	CacheDir string
+	Log      func(format string, args ...any) // one line of progress; never nil
+}
+
+// ProductError is the explicit claim that the release failed to boot, to join
+// or to become ready. Log holds the last lines of the component it blames.
+type ProductError struct {
+	Component string // "kubelet", "kube-apiserver", …
+	Doing     string
+	Log       string
+	Err       error
+}
+
+// Error names the component and what it was doing.
+func (e *ProductError) Error() string {
+	return fmt.Sprintf("%s: %s: %v", e.Doing, e.Component, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *ProductError) Unwrap() error { return e.Err }
+
+// LeftoverError lists what Down could not remove.
+type LeftoverError struct {
+	Resources []Resource
+	Err       error
+}
+
+// Error lists the resources by kind and name.
+func (e *LeftoverError) Error() string {
+	text := "resources are left over:"
+	for _, r := range e.Resources {
+		text += " " + r.Kind + "/" + r.Name
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *LeftoverError) Unwrap() error { return e.Err }

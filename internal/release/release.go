@@ -1,0 +1,114 @@
+// Package release is the candidate: a manifest in the EKS Distro format, its
+// assets and their verification. It knows neither matrices nor clusters.
+package release
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Release is a parsed and validated release manifest. It is immutable.
+type Release struct {
+	Name       string // metadata.name, e.g. "kubernetes-1-34-eks-21"
+	Channel    string // spec.channel, e.g. "1-34"
+	Number     int    // spec.number, at least 1
+	Date       string // status.date, RFC 3339
+	Path       string // where the manifest was read from
+	Components []Component
+}
+
+// Component is one part of a release, e.g. kubernetes or etcd.
+type Component struct {
+	Name      string
+	GitTag    string // e.g. "v1.34.4"
+	GitCommit string
+	Assets    []Asset
+}
+
+// AssetType tells an archive (any file) from a container image.
+type AssetType string
+
+// The asset types of the manifest format. "Archive" covers single binaries too.
+const (
+	Archive AssetType = "Archive"
+	Image   AssetType = "Image"
+)
+
+// Asset is one file or image of a component.
+type Asset struct {
+	Component string
+	Name      string // e.g. "bin/linux/amd64/kubelet" or "etcd-image"
+	Type      AssetType
+	OS        string   // "" where the manifest leaves it out
+	Arch      []string // e.g. ["amd64"]
+	URI       string   // archive: where its bytes are; image: repository:tag
+	SHA256    string   // archive: 64 hex digits
+	SHA512    string   // archive: 128 hex digits
+	Digest    string   // image: "sha256:…" of its index or manifest
+}
+
+// Kubernetes returns the version of Kubernetes in the release, e.g. "v1.34.4".
+func (r *Release) Kubernetes() string {
+	for _, c := range r.Components {
+		if c.Name == "kubernetes" {
+			return c.GitTag
+		}
+	}
+	return ""
+}
+
+// Assets returns all assets in manifest order.
+func (r *Release) Assets() []Asset {
+	var all []Asset
+	for _, c := range r.Components {
+		all = append(all, c.Assets...)
+	}
+	return all
+}
+
+// Asset finds an asset by its name. Names are the index of the format: the
+// order of components and assets is random in published manifests.
+func (r *Release) Asset(name string) (Asset, error) {
+	for _, c := range r.Components {
+		for _, a := range c.Assets {
+			if a.Name == name {
+				return a, nil
+			}
+		}
+	}
+	return Asset{}, fmt.Errorf("release %s has no asset %q", r.Name, name)
+}
+
+// Images returns the image assets in order of their names.
+func (r *Release) Images() []Asset {
+	var images []Asset
+	for _, a := range r.Assets() {
+		if a.Type == Image {
+			images = append(images, a)
+		}
+	}
+	sort.Slice(images, func(i, j int) bool { return images[i].Name < images[j].Name })
+	return images
+}
+
+// Digest identifies the content of the release: the SHA-256 over its channel,
+// its Kubernetes version and each asset's name and digests, sorted. Dates,
+// order and places of storage do not change it, so the same candidate in
+// another bucket has the same digest, and any other byte gives another one.
+func (r *Release) Digest() string {
+	lines := []string{"qualify-release-v1", "channel " + r.Channel, fmt.Sprintf("number %d", r.Number), "kubernetes " + r.Kubernetes()}
+	var assets []string
+	for _, a := range r.Assets() {
+		line := []string{string(a.Type), a.Component, a.Name, strings.Join(a.Arch, "+"), a.SHA256, a.SHA512, a.Digest}
+		if a.Type == Image {
+			line = append(line, a.URI)
+		}
+		assets = append(assets, fmt.Sprintf("%q", line))
+	}
+	sort.Strings(assets)
+	sum := sha256.Sum256([]byte(strings.Join(append(lines, assets...), "\n")))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
