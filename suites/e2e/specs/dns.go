@@ -15,7 +15,7 @@ import (
 // addresses of its pods, and a name that does not exist.
 func dnsAnswers(ctx context.Context, e *env) {
 	labels := map[string]string{"app": "web"}
-	nodes := e.workers(ctx)[:2]
+	nodes := e.workers(ctx)
 	web := e.start(ctx, named("web-0", server(e.image, labels)), named("web-1", server(e.image, labels)))
 	plain := e.createService(ctx, service("web", labels))
 	headless := service("web-headless", labels)
@@ -31,9 +31,11 @@ func dnsAnswers(ctx context.Context, e *env) {
 		{"web-headless." + zone, "", []string{web[0].Status.PodIP, web[1].Status.PodIP}},
 		{"no-such-service." + zone, "", nil},
 	}
+	clients := make([]*corev1.Pod, len(nodes))
 	for i, node := range nodes {
-		client := on(node, named(fmt.Sprintf("client-%d", i), agnhost(e.image, nil, "pause")))
-		e.start(ctx, client)
+		clients[i] = on(node, named(fmt.Sprintf("client-%d", i), agnhost(e.image, nil, "pause")))
+	}
+	for _, client := range e.start(ctx, clients...) {
 		for _, q := range asked {
 			e.resolves(ctx, client.Name, q)
 		}
