@@ -12,12 +12,13 @@ import (
 
 // Release is a parsed and validated release manifest. It is immutable.
 type Release struct {
-	Name       string // metadata.name, e.g. "kubernetes-1-34-eks-21"
-	Channel    string // spec.channel, e.g. "1-34"
-	Number     int    // spec.number, at least 1
-	Date       string // status.date, RFC 3339
-	Path       string // where the manifest was read from
-	Components []Component
+	Name            string // metadata.name, e.g. "kubernetes-1-34-eks-21"
+	Channel         string // spec.channel, e.g. "1-34"
+	Number          int    // spec.number, at least 1
+	BuildRepoCommit string // spec.buildRepoCommit; only the first manifest ever has it
+	Date            string // status.date, RFC 3339
+	Path            string // where the manifest was read from
+	Components      []Component
 }
 
 // Component is one part of a release, e.g. kubernetes or etcd.
@@ -39,15 +40,16 @@ const (
 
 // Asset is one file or image of a component.
 type Asset struct {
-	Component string
-	Name      string // e.g. "bin/linux/amd64/kubelet" or "etcd-image"
-	Type      AssetType
-	OS        string   // "" where the manifest leaves it out
-	Arch      []string // e.g. ["amd64"]
-	URI       string   // archive: where its bytes are; image: repository:tag
-	SHA256    string   // archive: 64 hex digits
-	SHA512    string   // archive: 128 hex digits
-	Digest    string   // image: "sha256:…" of its index or manifest
+	Component   string
+	Name        string // e.g. "bin/linux/amd64/kubelet" or "etcd-image"
+	Description string
+	Type        AssetType
+	OS          string   // "" where the manifest leaves it out
+	Arch        []string // e.g. ["amd64"]
+	URI         string   // archive: where its bytes are; image: repository:tag
+	SHA256      string   // archive: 64 hex digits
+	SHA512      string   // archive: 128 hex digits
+	Digest      string   // image: "sha256:…" of its index or manifest
 }
 
 // Kubernetes returns the version of Kubernetes in the release, e.g. "v1.34.4".
@@ -92,6 +94,27 @@ func (r *Release) Images() []Asset {
 	}
 	sort.Slice(images, func(i, j int) bool { return images[i].Name < images[j].Name })
 	return images
+}
+
+// Bound tells whether the manifest says what the asset's bytes are. Without
+// that, nothing ties a verdict to the release.
+func (a Asset) Bound() bool {
+	if a.Type == Image {
+		return a.Digest != ""
+	}
+	return a.SHA256 != "" || a.SHA512 != ""
+}
+
+// Unbound returns the assets without any digest, in manifest order. Manifests
+// from before October 2021 have none for their images.
+func (r *Release) Unbound() []Asset {
+	var unbound []Asset
+	for _, a := range r.Assets() {
+		if !a.Bound() {
+			unbound = append(unbound, a)
+		}
+	}
+	return unbound
 }
 
 // Digest identifies the content of the release: the SHA-256 over its channel,

@@ -1,0 +1,64 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Opener gives the bytes of an archive asset from where its URI says they are.
+// It is the seam for further kinds of sources; it need not verify anything.
+type Opener func(ctx context.Context, a Asset) (io.ReadCloser, error)
+
+// Open is the Opener of local files: file: URIs and plain paths. A symbolic
+// link is followed, since what counts is the digest of the bytes behind it.
+func Open(ctx context.Context, a Asset) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	path, err := localPath(a.URI)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openRegular(path)
+	if err != nil {
+		return nil, err // not f: a nil *os.File would be a reader that is not nil
+	}
+	return f, nil
+}
+
+func openRegular(path string) (*os.File, error) {
+	// A look before: to open a named pipe would wait for its writer.
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if err := regular(info); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = regular(info)
+	}
+	if err != nil {
+		return nil, errors.Join(&fs.PathError{Op: "open", Path: path, Err: err}, f.Close())
+	}
+	return f, nil
+}
+
+// regular refuses what is not a plain file.
+func regular(info fs.FileInfo) error {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return errors.New("is a directory, not a file")
+	default:
+		return fmt.Errorf("is not a regular file (%s)", mode.Type())
+	}
+}
