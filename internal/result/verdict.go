@@ -7,7 +7,8 @@ type Document struct {
 	Kind       string        `json:"kind"`       // "Verdict"
 	Verdict    Verdict       `json:"verdict"`
 	ExitCode   int           `json:"exitCode"`
-	Reasons    []Reason      `json:"reasons"`
+	Reasons    []Reason      `json:"reasons"` // what keeps the exit code from 0; empty if it is 0
+	Notes      []Reason      `json:"notes"`   // what travels with the verdict and did not decide it
 	Release    ReleaseRef    `json:"release"`
 	Plan       PlanRef       `json:"plan"`
 	Cells      []CellVerdict `json:"cells"`
@@ -53,7 +54,9 @@ type Phase struct {
 
 // SuiteCount counts a suite's cases. Expected is the size of the set that was
 // fixed before the run; passed+failed+errored+skipped+notRun add up to it.
-// Flaky cases passed after a failed attempt and are counted in Passed too.
+// A case is counted by its last attempt, except that a failure stands until a
+// later attempt passes. Flaky cases passed after an attempt that did not, and
+// are counted in Passed too. Waivers do not change the counts.
 type SuiteCount struct {
 	Name     string `json:"name"`
 	Expected int    `json:"expected"`
@@ -74,6 +77,7 @@ const (
 	ReasonCaseUnexpected   = "case-unexpected"
 	ReasonCaseFlaky        = "case-flaky"
 	ReasonCaseDuplicate    = "case-duplicate"
+	ReasonCaseAttemptLost  = "case-attempt-lost"
 	ReasonSuiteIncomplete  = "suite-incomplete"
 	ReasonSuiteMissing     = "suite-missing"
 	ReasonNothingExpected  = "nothing-expected"
@@ -82,8 +86,23 @@ const (
 	ReasonProductFault     = "product-fault"
 	ReasonInfrastructure   = "infrastructure"
 	ReasonCellMissing      = "cell-missing"
+	ReasonCellUnexpected   = "cell-unexpected"
 	ReasonPlanEmpty        = "plan-empty"
+	ReasonPlanInvalid      = "plan-invalid"
 	ReasonPlanMismatch     = "plan-mismatch"
+	ReasonRunMismatch      = "run-mismatch"
+	ReasonJournalDamaged   = "journal-damaged"
+	ReasonClockJumped      = "clock-jumped"
 	ReasonInterrupted      = "interrupted"
 	ReasonLeftovers        = "leftovers"
+)
+
+// The codes that stand in notes only. A note can also carry one of the codes
+// above, when a policy or a later attempt took its weight from it.
+const (
+	NoteWarning       = "note"
+	NoteWaiverUnused  = "waiver-unused"
+	NoteWaiverPassing = "waiver-passing"
+	NoteWaiverExpired = "waiver-expired"
+	NoteWaiverInvalid = "waiver-invalid"
 )
