@@ -1,23 +1,18 @@
 package debootstrap
 
 import (
-	"archive/tar"
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
-	"time"
-)
 
-// epoch is the time of every file in a packed root filesystem.
-var epoch = time.Unix(0, 0).UTC()
+	"github.com/qualify-dev/qualify/internal/stabletar"
+)
 
 // unstable are the paths that differ between two installations of the same
 // packages, or that nobody needs on a node: caches, logs, backups, manuals.
@@ -74,100 +69,8 @@ func packFile(root, file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriterSize(f, 1<<20)
-	if err := Pack(w, root); err != nil {
+	if err := stabletar.Pack(w, root, dropped); err != nil {
 		return err
 	}
 	return w.Flush()
-}
-
-// Pack writes the tree below root as a tar stream that depends on nothing but
-// names, contents, modes, owners and links. Hard links stay links.
-func Pack(w io.Writer, root string) error {
-	p := packer{root: root, tar: tar.NewWriter(w), inodes: map[uint64]string{}}
-	// WalkDir goes in lexical order: that is what makes the stream stable.
-	if err := filepath.WalkDir(root, p.add); err != nil {
-		return fmt.Errorf("packing %s: %w", filepath.Base(root), err)
-	}
-	return p.tar.Close()
-}
-
-type packer struct {
-	root   string
-	tar    *tar.Writer
-	inodes map[uint64]string // names of files with several links, by inode
-}
-
-func (p *packer) add(file string, entry fs.DirEntry, err error) error {
-	if err != nil {
-		return err
-	}
-	name, err := filepath.Rel(p.root, file)
-	if err != nil || name == "." {
-		return err
-	}
-	if dropped(name) {
-		if entry.IsDir() {
-			return filepath.SkipDir
-		}
-		return nil
-	}
-	info, err := entry.Info()
-	if err != nil {
-		return err
-	}
-	if info.Mode()&(fs.ModeSocket|fs.ModeDevice|fs.ModeNamedPipe) != 0 {
-		return nil
-	}
-	header, err := p.header(file, name, info)
-	if err != nil {
-		return err
-	}
-	if err := p.tar.WriteHeader(header); err != nil {
-		return err
-	}
-	if header.Typeflag != tar.TypeReg {
-		return nil
-	}
-	return p.content(file)
-}
-
-func (p *packer) header(file, name string, info fs.FileInfo) (*tar.Header, error) {
-	link := ""
-	if info.Mode()&fs.ModeSymlink != 0 {
-		target, err := os.Readlink(file)
-		if err != nil {
-			return nil, err
-		}
-		link = target
-	}
-	h, err := tar.FileInfoHeader(info, link)
-	if err != nil {
-		return nil, err
-	}
-	stat := info.Sys().(*syscall.Stat_t)
-	*h = tar.Header{
-		Typeflag: h.Typeflag, Name: name, Linkname: h.Linkname, Size: h.Size, Mode: h.Mode,
-		Uid: int(stat.Uid), Gid: int(stat.Gid), ModTime: epoch, Format: tar.FormatPAX,
-	}
-	if info.IsDir() {
-		h.Name += "/"
-	}
-	if info.Mode().IsRegular() && stat.Nlink > 1 {
-		if first, seen := p.inodes[stat.Ino]; seen {
-			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
-		} else {
-			p.inodes[stat.Ino] = name
-		}
-	}
-	return h, nil
-}
-
-func (p *packer) content(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(p.tar, f)
-	return err
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/qualify-dev/qualify/internal/stabletar"
 )
 
 // tree writes a small root filesystem with everything that could make two
@@ -57,7 +59,7 @@ func packed(t *testing.T, root string) []byte {
 	t.Helper()
 	must(t, neutralise(root))
 	var out bytes.Buffer
-	must(t, Pack(&out, root))
+	must(t, stabletar.Pack(&out, root, dropped))
 	return out.Bytes()
 }
 

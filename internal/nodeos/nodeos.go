@@ -1,0 +1,51 @@
+// Package nodeos holds what is known of the operating systems that nodes run,
+// as data: one file an operating system, one line in the list. It knows no
+// provisioner.
+package nodeos
+
+import (
+	"fmt"
+	"strings"
+)
+
+// OS is what is known of one version of one operating system.
+type OS struct {
+	ID     string   // as in the matrix, e.g. "debian-12"
+	Family string   // "debian"
+	Name   string   // for people, e.g. "Debian 12 (bookworm)"
+	Arches []string // "amd64", "arm64"
+	// Release identifies the system by the ID and VERSION_ID of its
+	// /etc/os-release.
+	ReleaseID, ReleaseVersion string
+	// Userland says how to make its root filesystem on this machine; nil
+	// where that takes a published image.
+	Userland *Userland
+}
+
+// Userland is a root filesystem that debootstrap can make.
+type Userland struct {
+	Suite string // "bookworm"
+	// NodePackages are what a Kubernetes node needs of the distribution,
+	// its own container runtime included: which runtime an operating system
+	// brings is part of what is qualified.
+	NodePackages []string
+}
+
+// All lists the known operating systems.
+func All() []OS {
+	return []OS{
+		debian12(),
+	}
+}
+
+// Find returns the operating system with an id.
+func Find(id string) (OS, error) {
+	var known []string
+	for _, os := range All() {
+		if os.ID == id {
+			return os, nil
+		}
+		known = append(known, os.ID)
+	}
+	return OS{}, fmt.Errorf("unknown operating system %q: known are %s", id, strings.Join(known, ", "))
+}

@@ -1,0 +1,43 @@
+package nodeos
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestEveryOSIsComplete(t *testing.T) {
+	seen := map[string]bool{}
+	for _, os := range All() {
+		if !regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9.]+)*$`).MatchString(os.ID) {
+			t.Errorf("%q is no id", os.ID)
+		}
+		if seen[os.ID] {
+			t.Errorf("%s is listed twice", os.ID)
+		}
+		seen[os.ID] = true
+		if !strings.HasPrefix(os.ID, os.Family) || os.Name == "" || os.ReleaseID == "" || os.ReleaseVersion == "" || len(os.Arches) == 0 {
+			t.Errorf("%s is incomplete: %+v", os.ID, os)
+		}
+		if u := os.Userland; u != nil {
+			if u.Suite == "" || !slices.IsSorted(u.NodePackages) {
+				t.Errorf("%s: the userland has no suite or unsorted packages", os.ID)
+			}
+			for _, needed := range []string{"containerd", "runc", "systemd", "iptables", "conntrack"} {
+				if !slices.Contains(u.NodePackages, needed) {
+					t.Errorf("%s: a node cannot do without %s", os.ID, needed)
+				}
+			}
+		}
+	}
+}
+
+func TestFindNamesWhatIsKnown(t *testing.T) {
+	if os, err := Find("debian-12"); err != nil || os.Userland.Suite != "bookworm" {
+		t.Errorf("debian-12: %+v, %v", os, err)
+	}
+	if _, err := Find("solaris"); err == nil || !strings.Contains(err.Error(), "debian-12") {
+		t.Errorf("solaris: %v", err)
+	}
+}

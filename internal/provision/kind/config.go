@@ -1,0 +1,115 @@
+package kind
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/release"
+)
+
+// podSubnet is the range of pod addresses; each node gets a /24 of it.
+const podSubnet = "10.244.0.0/16"
+
+// host is what a cluster's configuration depends on besides the release.
+type host struct {
+	cgroupV1   bool
+	lessRights bool // CAP_SYS_RESOURCE is outside the bounding set
+}
+
+// inspectHost reads the machine's facts below root (tests give another).
+func inspectHost(root string) (host, error) {
+	var h host
+	if _, err := os.Stat(root + "/sys/fs/cgroup/cgroup.controllers"); err != nil {
+		h.cgroupV1 = true
+	}
+	status, err := os.ReadFile(root + "/proc/self/status")
+	if err != nil {
+		return h, fmt.Errorf("reading this process's capabilities: %w", err)
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		mask, ok := strings.CutPrefix(line, "CapBnd:")
+		if !ok {
+			continue
+		}
+		bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+		if err != nil {
+			return h, fmt.Errorf("reading this process's capabilities: %w", err)
+		}
+		const capSysResource = 24
+		h.lessRights = bits&(1<<capSysResource) == 0
+	}
+	return h, nil
+}
+
+// clusterConfig is kind's configuration of a cell's cluster.
+func clusterConfig(h host, image string, spec provision.Spec) (*v1alpha4.Cluster, error) {
+	patch, err := kubeadmPatch(spec.Release)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &v1alpha4.Cluster{
+		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
+		Nodes:                []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: image}},
+		Networking:           v1alpha4.Networking{DisableDefaultCNI: true, PodSubnet: podSubnet, APIServerAddress: "127.0.0.1"},
+		KubeadmConfigPatches: []string{patch},
+	}
+	for range spec.Workers {
+		cfg.Nodes = append(cfg.Nodes, v1alpha4.Node{Role: v1alpha4.WorkerRole, Image: image})
+	}
+	if h.cgroupV1 && minorOf(spec.Release.Kubernetes()) >= 35 {
+		// The kubelet refuses cgroup v1 by default from 1.35 on.
+		cfg.KubeadmConfigPatches = append(cfg.KubeadmConfigPatches, "kind: KubeletConfiguration\nfailCgroupV1: false\n")
+	}
+	if h.lessRights {
+		// Without CAP_SYS_RESOURCE nobody may lower an oom_score_adj.
+		cfg.FeatureGates = map[string]bool{"KubeletInUserNamespace": true}
+		cfg.ContainerdConfigPatches = []string{"[plugins.\"io.containerd.grpc.v1.cri\"]\n  restrict_oom_score_adj = true\n"}
+	}
+	return cfg, nil
+}
+
+// kubeadmPatch points kubeadm at the release's own images, wherever its
+// vendor publishes them.
+func kubeadmPatch(rel *release.Release) (string, error) {
+	refs := map[string]string{}
+	for _, name := range []string{"kube-apiserver", "coredns", "etcd"} {
+		asset, err := rel.Asset(name + "-image")
+		if err != nil {
+			return "", err
+		}
+		refs[name] = asset.URI
+	}
+	apiRepository, apiTag := splitRef(refs["kube-apiserver"])
+	dnsRepository, dnsTag := splitRef(refs["coredns"])
+	etcdRepository, etcdTag := splitRef(refs["etcd"])
+	return fmt.Sprintf(`kind: ClusterConfiguration
+kubernetesVersion: %s
+imageRepository: %s
+dns: {imageRepository: %s, imageTag: %s}
+etcd: {local: {imageRepository: %s, imageTag: %q}}
+`, apiTag, apiRepository, dnsRepository, dnsTag, etcdRepository, etcdTag), nil
+}
+
+// splitRef splits "registry/path/name:tag" into "registry/path" and "tag".
+func splitRef(ref string) (repository, tag string) {
+	i := strings.LastIndex(ref, ":")
+	return path.Dir(ref[:i]), ref[i+1:]
+}
+
+func minorOf(version string) int {
+	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	if len(parts) < 2 {
+		return 0
+	}
+	minor, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return 0
+	}
+	return minor
+}

@@ -1,0 +1,137 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/provision"
+)
+
+// diagnose decides whose fault a failed Up is. It blames the release only on
+// what it saw: the engine answers, the node containers run, the node OS's
+// container runtime works, and a program of the release does not.
+func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
+	if errors.Is(cause, errCancelled) || ctx.Err() != nil {
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := engineAnswers(ctx); err != nil {
+		return fmt.Errorf("infrastructure: %w (seen when: %v)", err, firstLine(cause))
+	}
+	nodes, err := leaseNodes(ctx, lease)
+	if err != nil {
+		return fmt.Errorf("infrastructure: %w (seen when: %v)", err, firstLine(cause))
+	}
+	if len(nodes) == 0 {
+		return fmt.Errorf("infrastructure: no node container runs: %w", cause)
+	}
+	for _, n := range nodes {
+		if !n.running {
+			return fmt.Errorf("infrastructure: node container %s is %s: %w", n.name, n.state, cause)
+		}
+		if state := unitState(ctx, n.name, "containerd"); state.sick() {
+			return fmt.Errorf("infrastructure: containerd of the node OS is %s on %s: %w", state.active, n.name, cause)
+		}
+	}
+	for _, n := range nodes {
+		if state := unitState(ctx, n.name, "kubelet"); state.sick() {
+			return &provision.ProductError{
+				Component: "kubelet",
+				Doing:     fmt.Sprintf("starting on node %s (%s)", n.name, state),
+				Log:       journal(ctx, n.name, "kubelet"),
+				Err:       errors.New(firstLine(cause)),
+			}
+		}
+	}
+	if errors.Is(cause, errNotReady) {
+		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: journal(ctx, nodes[0].name, "kubelet"), Err: cause}
+	}
+	if strings.Contains(cause.Error(), "kubeadm") {
+		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: lastLines(cause.Error(), 40), Err: errors.New(firstLine(cause))}
+	}
+	return fmt.Errorf("infrastructure: %w", cause)
+}
+
+// nodeState is what the engine says of a node container.
+type nodeState struct {
+	name, state string
+	running     bool
+}
+
+func leaseNodes(ctx context.Context, lease provision.Lease) ([]nodeState, error) {
+	out, err := docker(ctx, "ps", "--all", "--filter", "label="+labelLease+"="+lease.Name, "--format", "{{.Names}} {{.State}}")
+	if err != nil {
+		return nil, err
+	}
+	var nodes []nodeState
+	for _, line := range lines(out) {
+		name, state, _ := strings.Cut(line, " ")
+		nodes = append(nodes, nodeState{name: name, state: state, running: state == "running"})
+	}
+	return nodes, nil
+}
+
+// unit is a systemd unit's state.
+type unit struct {
+	active, restarts, status string
+	known                    bool
+}
+
+// sick tells a unit that ended, or that systemd keeps starting in vain. One
+// that was never started (kubelet before kubeadm wrote its configuration) has
+// no restarts and is not sick.
+func (u unit) sick() bool {
+	return u.known && (u.active == "failed" || (u.restarts != "0" && u.restarts != "" && u.status != "0"))
+}
+
+// String says it for people.
+func (u unit) String() string {
+	return fmt.Sprintf("%s, %s restarts, last exit status %s", u.active, u.restarts, u.status)
+}
+
+func unitState(ctx context.Context, container, name string) unit {
+	out, err := node{container}.Exec(ctx, cluster.Command("systemctl", "show", name, "-p", "ActiveState,NRestarts,ExecMainStatus"))
+	if err != nil {
+		return unit{}
+	}
+	u := unit{known: true}
+	for _, line := range lines(string(out.Stdout)) {
+		key, value, _ := strings.Cut(line, "=")
+		switch key {
+		case "ActiveState":
+			u.active = value
+		case "NRestarts":
+			u.restarts = value
+		case "ExecMainStatus":
+			u.status = value
+		}
+	}
+	return u
+}
+
+// journal returns the last lines that a unit wrote.
+func journal(ctx context.Context, container, name string) string {
+	out, err := node{container}.Exec(ctx, cluster.Command("journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", "30", "-u", name))
+	if err != nil {
+		return "the journal cannot be read: " + err.Error()
+	}
+	return strings.TrimSpace(string(out.Stdout))
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	return line
+}
+
+func lastLines(text string, n int) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	if len(all) > n {
+		all = all[len(all)-n:]
+	}
+	return strings.Join(all, "\n")
+}

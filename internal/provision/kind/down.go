@@ -1,0 +1,129 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/provision"
+)
+
+// Down removes everything with the lease's label, and asks again until the
+// engine says that nothing has it; see provision.Provisioner.
+func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
+	if lease.Name == "" {
+		return errors.New("tearing down: the lease has no name")
+	}
+	filter := labelLease + "=" + lease.Name
+	var last error
+	for range 5 {
+		left, err := list(ctx, filter)
+		if err != nil {
+			return fmt.Errorf("tearing down %s: %w", lease.Name, err)
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		last = nil
+		for _, r := range left {
+			if err := remove(ctx, r); err != nil {
+				last = errors.Join(last, err)
+			}
+		}
+		if last != nil {
+			// Something may still be going away: a container holds its network
+			// for a moment after it is gone.
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+	left, err := list(ctx, filter)
+	if err != nil {
+		return fmt.Errorf("tearing down %s: %w", lease.Name, err)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &provision.LeftoverError{Resources: left, Err: last}
+}
+
+// remove removes one resource; one that is gone already is removed.
+func remove(ctx context.Context, r provision.Resource) error {
+	var err error
+	switch r.Kind {
+	case "container":
+		// With its anonymous volumes: a node keeps /var in one.
+		_, err = docker(ctx, "rm", "-f", "-v", r.ID)
+	case "network":
+		_, err = docker(ctx, "network", "rm", r.ID)
+	case "image":
+		_, err = docker(ctx, "rmi", "-f", r.ID)
+	default:
+		return fmt.Errorf("removing %s %s: unknown kind of resource", r.Kind, r.Name)
+	}
+	if err == nil || isAbsent(err) {
+		return nil
+	}
+	return fmt.Errorf("removing %s %s: %w", r.Kind, r.Name, err)
+}
+
+// Collect writes each node's journals, pod logs and container logs into dir;
+// see provision.Provisioner.
+func (p *provisioner) Collect(ctx context.Context, lease provision.Lease, dir string) error {
+	nodes, err := leaseNodes(ctx, lease)
+	if err != nil {
+		return fmt.Errorf("collecting logs: %w", err)
+	}
+	var problems error
+	for _, n := range nodes {
+		if err := collectNode(ctx, n.name, filepath.Join(dir, n.name)); err != nil {
+			problems = errors.Join(problems, fmt.Errorf("collecting logs of %s: %w", n.name, err))
+		}
+	}
+	return problems
+}
+
+// collected are the commands whose output is kept of a node. Each is bounded:
+// a cluster under test may write without end.
+var collected = []struct{ file, script string }{
+	{"kubelet.log", "journalctl --no-pager -q -u kubelet | tail -c 4000000"},
+	{"containerd.log", "journalctl --no-pager -q -u containerd | tail -c 2000000"},
+	{"journal.log", "journalctl --no-pager -q -b | tail -c 2000000"},
+	{"images.txt", "ctr -n k8s.io images ls"},
+	{"network.txt", "ip addr; ip route; cat /etc/cni/net.d/*.conflist"},
+	{"os-release", "cat /etc/os-release"},
+	{"pods.tar", "tar -C /var/log -cf - pods | head -c 20000000"},
+}
+
+func collectNode(ctx context.Context, container, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	var problems error
+	for _, c := range collected {
+		if err := collectOne(ctx, container, filepath.Join(dir, c.file), c.script); err != nil {
+			problems = errors.Join(problems, err)
+		}
+	}
+	out, err := docker(ctx, "logs", "--tail", "2000", container)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "container.log"), []byte(out), 0o600)
+	}
+	return errors.Join(problems, err)
+}
+
+func collectOne(ctx context.Context, container, file, script string) (err error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	cmd := cluster.Script(script)
+	return dockerStream(ctx, nil, f, append([]string{"exec", container}, cmd.Argv...)...)
+}

@@ -1,0 +1,203 @@
+// Package kind provisions clusters of containers with the sigs.k8s.io/kind
+// library, on node images that it makes from the candidate release itself.
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
+
+	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/nodeos"
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/matrix"
+)
+
+// Entry describes the provisioner to the planner.
+func Entry() provision.Entry {
+	return provision.Entry{
+		Name:     "kind",
+		Doc:      "containers on this machine, through the kind library; only the userland is the node OS's, the kernel is the host's",
+		Capacity: 1,
+		Can:      can,
+		New:      newProvisioner,
+		List:     func(ctx context.Context) ([]provision.Resource, error) { return list(ctx, labelLease) },
+	}
+}
+
+func can(cell matrix.Cell) error {
+	os, err := nodeos.Find(cell.Value("os"))
+	if err != nil {
+		return err
+	}
+	if os.Userland == nil {
+		return fmt.Errorf("%s cannot be made as a container on this machine", os.Name)
+	}
+	return nil
+}
+
+type provisioner struct {
+	cfg   provision.Config
+	store *release.Store
+}
+
+func newProvisioner(cfg provision.Config) (provision.Provisioner, error) {
+	return &provisioner{cfg: cfg, store: cfg.Store}, nil
+}
+
+// Up makes the cluster; see provision.Provisioner.
+func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
+	if err := engineAnswers(ctx); err != nil {
+		return nil, err
+	}
+	spec.Phase("image")
+	image, err := p.nodeImage(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	spec.Phase("create")
+	owned, err := ownNetworkAndImage(ctx, lease, image)
+	if err != nil {
+		return nil, err
+	}
+	host, err := inspectHost("")
+	if err != nil {
+		return nil, err
+	}
+	config, err := clusterConfig(host, owned, spec)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := filepath.Join(spec.Dir, "kubeconfig")
+	logger, closeLog, err := fileLogger(filepath.Join(spec.Dir, "kind.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer closeLog()
+	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
+	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, log: p.cfg.Log}
+	networkDone := make(chan error, 1)
+	networkCtx, stopNetwork := context.WithCancel(ctx)
+	defer stopNetwork()
+	go func() { networkDone <- network.run(networkCtx, 1+spec.Workers) }()
+	err = create(ctx, func() error {
+		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(config), kindcluster.CreateWithRetain(true),
+			kindcluster.CreateWithKubeconfigPath(kubeconfig))
+	}, func() error { return provider.Delete(lease.Name, kubeconfig) })
+	if err != nil {
+		return nil, diagnose(ctx, lease, err)
+	}
+	spec.Phase("ready")
+	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: kubeconfig, Nodes: clusterNodes(lease.Name, spec.Workers)}
+	if err := awaitReady(ctx, c, spec, networkDone); err != nil {
+		return nil, diagnose(ctx, lease, err)
+	}
+	return c, nil
+}
+
+func (p *provisioner) nodeImage(ctx context.Context, spec provision.Spec) (string, error) {
+	os, err := nodeos.Find(spec.Cell.Value("os"))
+	if err != nil {
+		return "", err
+	}
+	builder := imageBuilder{cache: cache.Cache{Dir: p.cfg.CacheDir}, store: p.store, log: p.cfg.Log}
+	return builder.ensure(ctx, spec.Release, os)
+}
+
+// networkVariable is how kind's library is told which network to use. It is
+// the process's own environment, one of the reasons for a capacity of one.
+const networkVariable = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
+
+// ownNetworkAndImage makes what the nodes will stand on, labelled with the
+// lease: a network, and an image that differs from the node image by
+// its labels only. Containers inherit an image's labels, and kind's library
+// has no other way to label them in the call that creates them.
+func ownNetworkAndImage(ctx context.Context, lease provision.Lease, image string) (string, error) {
+	labels := leaseLabels(lease)
+	network := lease.Name
+	args := []string{"network", "create", "--driver", "bridge"}
+	for k, v := range labels {
+		args = append(args, "--label", k+"="+v)
+	}
+	if _, err := docker(ctx, "network", "inspect", network); isAbsent(err) {
+		if _, err := docker(ctx, append(args, network)...); err != nil {
+			return "", fmt.Errorf("making the network: %w", err)
+		}
+	} else if err != nil {
+		return "", err
+	}
+	if err := os.Setenv(networkVariable, network); err != nil {
+		return "", err
+	}
+	return labelledImage(ctx, lease, image, labels)
+}
+
+// labelledImage commits a never-started container of the node image.
+func labelledImage(ctx context.Context, lease provision.Lease, image string, labels map[string]string) (string, error) {
+	name, scratch := "qualify/cell:"+lease.Name, lease.Name+"-labels"
+	args := []string{"create", "--name", scratch, "--network", "none"}
+	var changes []string
+	for k, v := range labels {
+		args = append(args, "--label", k+"="+v)
+		changes = append(changes, "--change", fmt.Sprintf("LABEL %s=%q", k, v))
+	}
+	if _, err := docker(ctx, append(args, image)...); err != nil {
+		return "", fmt.Errorf("labelling the node image: %w", err)
+	}
+	_, err := docker(ctx, append(append([]string{"commit"}, changes...), scratch, name)...)
+	if err != nil {
+		return "", fmt.Errorf("labelling the node image: %w", err)
+	}
+	if _, err := docker(ctx, "rm", "-f", "-v", scratch); err != nil {
+		return "", fmt.Errorf("labelling the node image: %w", err)
+	}
+	return name, nil
+}
+
+// errCancelled ends a creation whose context ended first.
+var errCancelled = errors.New("creation was cancelled")
+
+// create runs kind's creation, which takes no context: it is cancelled by
+// deleting the cluster under it. It does not return before the creation has,
+// since a creation left alone would go on making containers.
+func create(ctx context.Context, run, remove func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- run() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	for {
+		_ = remove()
+		select {
+		case <-done:
+			// The last containers may have appeared after the last removal.
+			return errors.Join(fmt.Errorf("%w: %w", errCancelled, context.Cause(ctx)), remove())
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// clusterNodes are the nodes under the names that kind gives them.
+func clusterNodes(name string, workers int) []cluster.Node {
+	nodes := []cluster.Node{{Name: name + "-control-plane", Role: cluster.ControlPlane}}
+	for i := range workers {
+		worker := name + "-worker"
+		if i > 0 {
+			worker += fmt.Sprint(i + 1)
+		}
+		nodes = append(nodes, cluster.Node{Name: worker, Role: cluster.Worker})
+	}
+	for i := range nodes {
+		nodes[i].Transport = node{nodes[i].Name}
+	}
+	return nodes
+}

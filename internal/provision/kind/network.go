@@ -1,0 +1,156 @@
+package kind
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+)
+
+// podNetwork gives each node its pod network as soon as the API server has
+// assigned it a pod range, while the cluster is still coming up: the release's
+// ptp plugin with host-local addresses, and a route to each peer's range. It
+// needs no image and no daemon, so nothing of it can differ from the release.
+type podNetwork struct {
+	// kubeconfig returns the cluster's kubeconfig once the control plane has one.
+	kubeconfig func() (string, error)
+	log        func(format string, args ...any)
+	wired      map[string]string // what each node was last given
+}
+
+// poll is how often the API server is asked for new nodes.
+const poll = 500 * time.Millisecond
+
+// run wires nodes until want of them are, or ctx ends.
+func (p *podNetwork) run(ctx context.Context, want int) error {
+	p.wired = map[string]string{}
+	var client kubernetes.Interface
+	for {
+		if client == nil {
+			client = p.connect()
+		}
+		if client != nil {
+			done, err := p.wire(ctx, client, want)
+			if err != nil && ctx.Err() == nil {
+				p.log("pod network: %v", err)
+			}
+			if done {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(poll):
+		}
+	}
+}
+
+// connect returns nil as long as there is no kubeconfig yet.
+func (p *podNetwork) connect() kubernetes.Interface {
+	text, err := p.kubeconfig()
+	if err != nil {
+		return nil
+	}
+	client, err := newClient([]byte(text))
+	if err != nil {
+		return nil
+	}
+	return client
+}
+
+func newClient(kubeconfig []byte) (kubernetes.Interface, error) {
+	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	config.Timeout, config.QPS, config.Burst = 15*time.Second, 50, 100
+	return kubernetes.NewForConfig(config)
+}
+
+// wire configures every node whose part changed and tells whether all want
+// nodes are complete.
+func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want int) (bool, error) {
+	list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return false, fmt.Errorf("listing nodes: %w", err)
+	}
+	ranges := podRanges(list.Items)
+	for _, r := range ranges {
+		script := nodeNetworkScript(r, ranges)
+		if p.wired[r.node] == script {
+			continue
+		}
+		if _, err := (node{r.node}).Exec(ctx, cluster.Script(script)); err != nil {
+			return false, err
+		}
+		p.wired[r.node] = script
+	}
+	return len(ranges) == want, nil
+}
+
+// podRange is a node's place in the pod network.
+type podRange struct{ node, address, cidr string }
+
+// podRanges lists the nodes that have both an address and a pod range.
+func podRanges(nodes []corev1.Node) []podRange {
+	var ranges []podRange
+	for _, n := range nodes {
+		r := podRange{node: n.Name, cidr: n.Spec.PodCIDR}
+		for _, a := range n.Status.Addresses {
+			if a.Type == corev1.NodeInternalIP && r.address == "" {
+				r.address = a.Address
+			}
+		}
+		if r.address != "" && r.cidr != "" {
+			ranges = append(ranges, r)
+		}
+	}
+	sort.Slice(ranges, func(i, j int) bool { return ranges[i].node < ranges[j].node })
+	return ranges
+}
+
+// nodeNetworkScript is the whole network setup of a node, safe to run again.
+// Traffic that leaves the pod network goes out under the node's address.
+func nodeNetworkScript(own podRange, all []podRange) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "rule='-s %s ! -d %s -j MASQUERADE'\n", podSubnet, podSubnet)
+	s.WriteString("iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule\n")
+	for _, peer := range all {
+		if peer.node != own.node {
+			fmt.Fprintf(&s, "ip route replace %s via %s\n", peer.cidr, peer.address)
+		}
+	}
+	// The configuration comes last and by rename: with it the node is Ready.
+	fmt.Fprintf(&s, "cat > /etc/cni/net.d/.qualify.new <<'END'\n%s\nEND\n", cniConfig(own.cidr))
+	const target = "/etc/cni/net.d/10-qualify.conflist"
+	fmt.Fprintf(&s, "cmp -s /etc/cni/net.d/.qualify.new %s || mv /etc/cni/net.d/.qualify.new %s\nrm -f /etc/cni/net.d/.qualify.new\n", target, target)
+	return s.String()
+}
+
+func cniConfig(cidr string) string {
+	type object = map[string]any
+	text, err := json.MarshalIndent(object{
+		"cniVersion": "0.4.0", "name": "qualify",
+		"plugins": []object{
+			{
+				"type": "ptp", "mtu": 1500, "ipMasq": false,
+				"ipam": object{"type": "host-local", "dataDir": "/run/cni-ipam-state", "ranges": [][]object{{{"subnet": cidr}}}, "routes": []object{{"dst": "0.0.0.0/0"}}},
+			},
+			{"type": "portmap", "capabilities": object{"portMappings": true}},
+		},
+	}, "", "  ")
+	if err != nil {
+		panic(err) // maps of strings can always be marshalled
+	}
+	return string(text)
+}

@@ -1,0 +1,138 @@
+package kind
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/debootstrap"
+	"github.com/qualify-dev/qualify/internal/nodeos"
+	"github.com/qualify-dev/qualify/internal/release"
+)
+
+// imageVersion is part of every key: raise it when the way of building node
+// images changes what is in them.
+const imageVersion = "1"
+
+// imageBuilder makes node images: an operating system's root filesystem, the
+// files that kind expects on a node, and the release's binaries and images.
+type imageBuilder struct {
+	cache cache.Cache
+	store *release.Store
+	log   func(format string, args ...any)
+}
+
+// ensure returns the name of the node image for a release on an operating
+// system, and builds it where the engine does not hold it.
+func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os nodeos.OS) (string, error) {
+	if os.Userland == nil {
+		return "", fmt.Errorf("%s cannot be made on this machine: no recipe for its root filesystem", os.Name)
+	}
+	rootfs, err := debootstrap.Tar(ctx, b.cache, debootstrap.Recipe{
+		Suite: os.Userland.Suite, Packages: os.Userland.NodePackages, Script: nodeScript,
+	})
+	if err != nil {
+		return "", err
+	}
+	kindFiles, kindVersion, err := kindModule(ctx)
+	if err != nil {
+		return "", err
+	}
+	// The root filesystem's place ends in the key of its own recipe.
+	key := cache.Key(imageVersion, rel.Digest(), rootfs, kindVersion)
+	name := "qualify/node:" + key[:32]
+	if _, err := docker(ctx, "image", "inspect", "--format", "{{.Id}}", name); err == nil {
+		return name, nil
+	} else if !isAbsent(err) {
+		return "", err
+	}
+	b.log("building the node image of %s on %s", rel.Name, os.Name)
+	layout := nodeLayout{rel: rel, store: b.store, rootfs: rootfs, kindFiles: kindFiles, key: key}
+	if err := layout.build(ctx, name); err != nil {
+		return "", fmt.Errorf("building the node image of %s on %s: %w", rel.Name, os.Name, err)
+	}
+	return name, nil
+}
+
+// nodeScript turns a Debian userland into one that runs as a kind node; it
+// follows images/base/Dockerfile of kind. systemd must start nothing but what
+// a node needs, and containers get the base spec that kind hooks into.
+const nodeScript = `
+find /lib/systemd/system/sysinit.target.wants/ -name systemd-tmpfiles-setup.service -delete
+rm -f /lib/systemd/system/multi-user.target.wants/* /etc/systemd/system/*.wants/* \
+  /lib/systemd/system/local-fs.target.wants/* /lib/systemd/system/basic.target.wants/* \
+  /lib/systemd/system/sockets.target.wants/*udev* /lib/systemd/system/sockets.target.wants/*initctl*
+ln -sf /dev/null /etc/systemd/system/systemd-binfmt.service
+echo ReadKMsg=no >> /etc/systemd/journald.conf
+mkdir -p /etc/containerd /etc/kubernetes/manifests /etc/cni/net.d /opt/cni/bin
+ctr oci spec \
+  | jq '.hooks.createContainer = ((.hooks.createContainer // []) + [{path: "/kind/bin/mount-product-files.sh"}]) | del(.process.rlimits)' \
+  > /etc/containerd/cri-base.json
+`
+
+const kindModulePath = "sigs.k8s.io/kind"
+
+// kindModule returns the directory of kind's node files, at the version of the
+// library that this program is linked with: the two have to agree.
+func kindModule(ctx context.Context) (dir, version string, err error) {
+	version, err = linkedVersion(kindModulePath)
+	if err != nil {
+		return "", "", err
+	}
+	work, err := os.MkdirTemp("", "qualify-kind-")
+	if err != nil {
+		return "", "", fmt.Errorf("fetching kind's node files: %w", err)
+	}
+	defer os.RemoveAll(work)
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kindModulePath+"@"+version)
+	cmd.Dir, cmd.Env = work, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	out, err := cmd.Output()
+	var answer struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &answer); err == nil && jsonErr != nil {
+		err = jsonErr
+	}
+	if answer.Error != "" {
+		err = errors.New(answer.Error)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("fetching kind's node files (module %s %s): %w", kindModulePath, version, err)
+	}
+	return filepath.Join(answer.Dir, "images", "base", "files"), version, nil
+}
+
+func linkedVersion(module string) (string, error) {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, dep := range info.Deps {
+			if dep.Path == module {
+				return dep.Version, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("this program was built without module information: build it with make build")
+}
+
+// withSandboxImage sets, in the text of kind's containerd configuration that names the
+// pause image; the node must use the release's.
+func withSandboxImage(config, image string) (string, error) {
+	const key = "  sandbox_image = "
+	lines := strings.Split(config, "\n")
+	found := 0
+	for i, line := range lines {
+		if strings.HasPrefix(line, key) {
+			lines[i] = key + fmt.Sprintf("%q", image)
+			found++
+		}
+	}
+	if found != 1 {
+		return "", fmt.Errorf("kind's containerd configuration has %d sandbox_image lines, want 1", found)
+	}
+	return strings.Join(lines, "\n"), nil
+}

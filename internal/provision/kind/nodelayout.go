@@ -1,0 +1,325 @@
+package kind
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/release"
+)
+
+// nodeLayout is the content of a node image.
+type nodeLayout struct {
+	rel       *release.Release
+	store     *release.Store
+	rootfs    string // tar of the operating system
+	kindFiles string // directory of kind's node files
+	key       string
+}
+
+// buildTime bounds what may hang: an engine that stops answering.
+const buildTime = 15 * time.Minute
+
+// build makes the image and gives it its name in the last step, so that an
+// image with the name is complete.
+func (l *nodeLayout) build(ctx context.Context, name string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, buildTime)
+	defer cancel()
+	if err := engineAnswers(ctx); err != nil {
+		return err
+	}
+	base := "qualify/node-base:" + l.key[:32]
+	if err := l.importBase(ctx, base); err != nil {
+		return err
+	}
+	container := "qualify-build-" + l.key[:12]
+	// Teardown must also happen when ctx is what ended the build.
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		_, rmErr := docker(ctx, "rm", "-f", "-v", container)
+		_, rmiErr := docker(ctx, "rmi", base)
+		if err == nil && !isAbsent(rmErr) {
+			err = rmErr
+		}
+		if err == nil && !isAbsent(rmiErr) {
+			err = rmiErr
+		}
+	}()
+	if _, err := docker(ctx, "rm", "-f", "-v", container); err != nil && !isAbsent(err) {
+		return err
+	}
+	_, err = docker(ctx, "run", "-d", "--name", container, "--label", labelCache+"=build", "--security-opt", "seccomp=unconfined", "--network", "none", "--entrypoint", "sleep", base, "infinity")
+	if err != nil {
+		return err
+	}
+	if err := l.preload(ctx, node{container}); err != nil {
+		return err
+	}
+	_, err = docker(ctx, "commit", "--change", `ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]`,
+		"--change", "ENV container docker", "--change", "STOPSIGNAL SIGRTMIN+3", "--change", "LABEL "+labelCache+"=node-image", container, name)
+	return err
+}
+
+// importBase streams the filesystem into the engine as a one-layer image.
+func (l *nodeLayout) importBase(ctx context.Context, name string) error {
+	reader, writer := io.Pipe()
+	go func() {
+		buffered := bufio.NewWriterSize(writer, 1<<20)
+		err := l.write(ctx, buffered)
+		_ = writer.CloseWithError(errors.Join(err, buffered.Flush()))
+	}()
+	_, err := dockerIn(ctx, reader, "import", "--change", "LABEL "+labelCache+"=build", "-", name)
+	_ = reader.CloseWithError(errors.New("the engine stopped reading"))
+	return err
+}
+
+// write writes the whole node filesystem as one tar stream.
+func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
+	out := tar.NewWriter(w)
+	if err := copyTar(out, l.rootfs); err != nil {
+		return err
+	}
+	if err := filepath.WalkDir(l.kindFiles, l.addKindFile(out)); err != nil {
+		return fmt.Errorf("adding kind's node files: %w", err)
+	}
+	if err := addContent(out, "kind/version", l.rel.Kubernetes(), 0o644); err != nil {
+		return err
+	}
+	for _, name := range []string{"kubeadm", "kubelet", "kubectl"} {
+		file, err := l.store.Fetch(ctx, l.rel, binary(name))
+		if err != nil {
+			return err
+		}
+		if err := addFile(out, "usr/bin/"+name, file); err != nil {
+			return err
+		}
+	}
+	if err := l.addCNI(ctx, out); err != nil {
+		return err
+	}
+	const wants = "etc/systemd/system/multi-user.target.wants/"
+	for _, unit := range []string{"containerd.service", "kubelet.service", "undo-mount-hacks.service"} {
+		h := &tar.Header{Typeflag: tar.TypeSymlink, Name: wants + unit, Linkname: "/etc/systemd/system/" + unit, Mode: 0o777}
+		if err := out.WriteHeader(h); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// nodeArch is the architecture of this machine's nodes.
+const nodeArch = "amd64"
+
+func binary(name string) string { return "bin/linux/" + nodeArch + "/" + name }
+
+// addKindFile adds one of kind's node files, with the two changes that this
+// node needs: Debian's place of containerd, and the release's pause image.
+func (l *nodeLayout) addKindFile(out *tar.Writer) fs.WalkDirFunc {
+	return func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(l.kindFiles, file)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		text, mode := string(data), int64(0o644)
+		switch {
+		case strings.HasPrefix(name, "usr/local/bin/") || strings.HasPrefix(name, "kind/bin/"):
+			mode = 0o755
+		case name == "etc/systemd/system/containerd.service":
+			text = strings.Replace(text, "/usr/local/bin/containerd", "/usr/bin/containerd", 1)
+		case name == "etc/containerd/config.toml":
+			pause, err := l.rel.Asset("pause-image")
+			if err != nil {
+				return err
+			}
+			if text, err = withSandboxImage(text, pause.URI); err != nil {
+				return err
+			}
+		}
+		return addContent(out, name, text, mode)
+	}
+}
+
+// addCNI unpacks the release's CNI plugins, which have no folders, into the
+// node's plugin directory. Whatever is not a plain program is refused.
+func (l *nodeLayout) addCNI(ctx context.Context, out *tar.Writer) error {
+	asset, err := cniArchive(l.rel)
+	if err != nil {
+		return err
+	}
+	file, err := l.store.Fetch(ctx, l.rel, asset)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(bufio.NewReader(f))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", asset, err)
+	}
+	const most = 64 << 20 // bytes of one plugin; real ones have 5 MB
+	in := tar.NewReader(unzipped)
+	for {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", asset, err)
+		}
+		name := path.Clean(h.Name)
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		if h.Typeflag != tar.TypeReg || name != path.Base(name) || h.Size > most {
+			return fmt.Errorf("reading %s: entry %q is not a plugin: want plain files of at most %d bytes without folders", asset, h.Name, most)
+		}
+		if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "opt/cni/bin/" + name, Size: h.Size, Mode: 0o755}); err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			return fmt.Errorf("reading %s: %w", asset, err)
+		}
+	}
+}
+
+func cniArchive(rel *release.Release) (string, error) {
+	for _, a := range rel.Assets() {
+		if a.Type == release.Archive && strings.HasPrefix(a.Name, "cni-plugins-linux-"+nodeArch+"-") {
+			return a.Name, nil
+		}
+	}
+	return "", fmt.Errorf("release %s has no CNI plugins for linux/%s", rel.Name, nodeArch)
+}
+
+// preload imports the release's images into the node's containerd and proves
+// that it holds the digests of the manifest.
+func (l *nodeLayout) preload(ctx context.Context, n node) error {
+	start := `nohup containerd >/tmp/containerd.log 2>&1 & for i in $(seq 100); do ctr version >/dev/null 2>&1 && exit 0; sleep 0.1; done; tail -n 5 /tmp/containerd.log >&2; exit 1`
+	if _, err := n.Exec(ctx, cluster.Command("sh", "-c", start)); err != nil {
+		return fmt.Errorf("starting the node's containerd: %w", err)
+	}
+	for _, image := range l.rel.Images() {
+		if err := l.preloadImage(ctx, n, image); err != nil {
+			return err
+		}
+	}
+	out, err := n.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "ls"))
+	if err != nil {
+		return err
+	}
+	held := imageDigests(out.Stdout)
+	for _, image := range l.rel.Images() {
+		if held[image.URI] != image.Digest {
+			return fmt.Errorf("image %s on the node has digest %q, the release says %s", image.URI, held[image.URI], image.Digest)
+		}
+	}
+	// A clean end: containerd's database goes into the image.
+	_, err = n.Exec(ctx, cluster.Script("pkill -x containerd; while pgrep -x containerd >/dev/null; do sleep 0.1; done; rm -f /tmp/containerd.log; rm -rf /run/containerd"))
+	return err
+}
+
+// preloadImage imports one image from its archive in the release.
+func (l *nodeLayout) preloadImage(ctx context.Context, n node, image release.Asset) error {
+	archive := binary(strings.TrimSuffix(image.Name, "-image") + ".tar")
+	file, err := l.store.Fetch(ctx, l.rel, archive)
+	if err != nil {
+		return fmt.Errorf("image %s: %w", image.URI, err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// Unpacking is left to the node: its /var is another filesystem.
+	_, err = n.Exec(ctx, cluster.Cmd{
+		Argv:  []string{"ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "--no-unpack", "-"},
+		Stdin: bufio.NewReaderSize(f, 1<<20),
+	})
+	if err != nil {
+		return fmt.Errorf("importing image %s: %w", image.URI, err)
+	}
+	return nil
+}
+
+// imageDigests reads the table of `ctr images ls`: name, type, digest, ….
+func imageDigests(table []byte) map[string]string {
+	held := map[string]string{}
+	for _, line := range bytes.Split(table, []byte("\n")) {
+		if fields := strings.Fields(string(line)); len(fields) >= 3 && strings.HasPrefix(fields[2], "sha256:") {
+			held[fields[0]] = fields[2]
+		}
+	}
+	return held
+}
+
+func copyTar(out *tar.Writer, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := tar.NewReader(bufio.NewReaderSize(f, 1<<20))
+	for {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", filepath.Base(file), err)
+		}
+		if err := out.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			return err
+		}
+	}
+}
+
+func addContent(out *tar.Writer, name, text string, mode int64) error {
+	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(text)), Mode: mode}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, text)
+	return err
+}
+
+func addFile(out *tar.Writer, name, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: 0o755}); err != nil {
+		return err
+	}
+	_, err = io.Copy(out, f)
+	return err
+}

@@ -1,0 +1,178 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/provision"
+)
+
+// readyTime is how long a cluster may take from kubeadm's success to Ready.
+const readyTime = 3 * time.Minute
+
+// errNotReady blames the release: the engine works, kubeadm succeeded, and
+// the cluster does not become what was asked for.
+var errNotReady = errors.New("the cluster did not become ready")
+
+// awaitReady returns when everything that "ready" means was seen: pod network
+// on every node, the API server's version, the node count, every node Ready at
+// the release's version, cluster DNS answering every node.
+func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, network <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	text, err := os.ReadFile(c.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	client, err := newClient(text)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-network:
+		if err != nil {
+			return fmt.Errorf("%w: pod network: %w", errNotReady, err)
+		}
+	case <-ctx.Done():
+		return fmt.Errorf("%w: not every node was given a pod range", errNotReady)
+	}
+	server, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return fmt.Errorf("asking the API server for its version: %w", err)
+	}
+	c.Version = server.GitVersion
+	if want := spec.Release.Kubernetes(); !sameVersion(c.Version, want) {
+		return fmt.Errorf("%w: the API server says it is %s, the release is %s", errNotReady, c.Version, want)
+	}
+	if err := until(ctx, func() error { return nodesReady(ctx, client, c, spec.Release.Kubernetes()) }); err != nil {
+		return err
+	}
+	return until(ctx, func() error { return dnsAnswers(ctx, client, c) })
+}
+
+// until repeats a check until it holds, and returns its last complaint when
+// the time is up.
+func until(ctx context.Context, check func() error) error {
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%w: %w", errNotReady, err)
+		case <-time.After(poll / 2):
+		}
+	}
+}
+
+// sameVersion compares what a binary reports with a release's version: EKS
+// Distro's binaries append "-eks-<commit>" to it.
+func sameVersion(reported, want string) bool {
+	base, _, _ := strings.Cut(want, "-eks-")
+	return reported == want || reported == base || strings.HasPrefix(reported, base+"-eks-")
+}
+
+func nodesReady(ctx context.Context, client kubernetes.Interface, c *cluster.Cluster, version string) error {
+	list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	if len(list.Items) != len(c.Nodes) {
+		return fmt.Errorf("%d of %d nodes have joined", len(list.Items), len(c.Nodes))
+	}
+	for _, n := range list.Items {
+		if v := n.Status.NodeInfo.KubeletVersion; !sameVersion(v, version) {
+			return fmt.Errorf("node %s runs kubelet %s, the release is %s", n.Name, v, version)
+		}
+		if ready := condition(n, corev1.NodeReady); ready.Status != corev1.ConditionTrue {
+			return fmt.Errorf("node %s is not Ready: %s", n.Name, ready.Message)
+		}
+	}
+	return nil
+}
+
+func condition(n corev1.Node, kind corev1.NodeConditionType) corev1.NodeCondition {
+	for _, c := range n.Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return corev1.NodeCondition{Message: "no such condition yet"}
+}
+
+// dnsAnswers asks cluster DNS from every node for the API server's own name.
+func dnsAnswers(ctx context.Context, client kubernetes.Interface, c *cluster.Cluster) error {
+	dns, err := client.CoreV1().Services("kube-system").Get(ctx, "kube-dns", metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("finding the DNS service: %w", err)
+	}
+	api, err := client.CoreV1().Services("default").Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("finding the API service: %w", err)
+	}
+	for _, n := range c.Nodes {
+		got, err := resolve(ctx, n, dns.Spec.ClusterIP, "kubernetes.default.svc.cluster.local.")
+		if err != nil {
+			return fmt.Errorf("cluster DNS, asked from node %s: %w", n.Name, err)
+		}
+		if got != api.Spec.ClusterIP {
+			return fmt.Errorf("cluster DNS, asked from node %s, says %q, the service has %s", n.Name, got, api.Spec.ClusterIP)
+		}
+	}
+	return nil
+}
+
+// resolve sends one DNS question over UDP from a node. Nodes carry no DNS
+// tools, but every one has bash, which opens UDP sockets by file name.
+func resolve(ctx context.Context, n cluster.Node, server, name string) (string, error) {
+	question, err := dnsQuestion(name)
+	if err != nil {
+		return "", err
+	}
+	script := `exec 3<>"/dev/udp/$1/53"; head -c 512 >&3; timeout 2 dd bs=4096 count=1 <&3 2>/dev/null`
+	out, err := n.Exec(ctx, cluster.Cmd{Argv: []string{"bash", "-c", script, "resolve", server}, Stdin: strings.NewReader(question)})
+	if err != nil {
+		return "", errors.New("no answer within 2 s")
+	}
+	return dnsAnswer(out.Stdout)
+}
+
+func dnsQuestion(name string) (string, error) {
+	host, err := dnsmessage.NewName(name)
+	if err != nil {
+		return "", err
+	}
+	m := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 0x7175, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: host, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
+	packed, err := m.Pack()
+	return string(packed), err
+}
+
+func dnsAnswer(packet []byte) (string, error) {
+	var m dnsmessage.Message
+	if err := m.Unpack(packet); err != nil {
+		return "", fmt.Errorf("the answer is not understood: %w", err)
+	}
+	for _, a := range m.Answers {
+		if r, ok := a.Body.(*dnsmessage.AResource); ok {
+			return fmt.Sprintf("%d.%d.%d.%d", r.A[0], r.A[1], r.A[2], r.A[3]), nil
+		}
+	}
+	return "", fmt.Errorf("the answer has no address: %v", m.RCode)
+}

@@ -1,0 +1,208 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/debootstrap"
+)
+
+const kubernetesModule = "k8s.io/kubernetes"
+
+// cniPluginsVersion is the one component version that the candidate does not
+// ask for by itself: kubeadm leaves the pod network to others.
+const cniPluginsVersion = "v1.9.1"
+
+// steps are the parts of a release, in an order in which each finds what it
+// needs of the earlier ones.
+var steps = []struct {
+	name string
+	run  func(context.Context, *builder) error
+}{
+	{"kubernetes", buildKubernetes},
+	{"kubernetes tests", buildTests},
+	{"etcd", buildEtcd},
+	{"coredns", buildCoreDNS},
+	{"cni plugins", buildCNIPlugins},
+	{"pause", buildPause},
+	{"image userland", buildUserland},
+}
+
+// kubernetesPrograms are the programs of Kubernetes itself. kube-proxy is one
+// of them here and a component of its own in the manifest, as in EKS Distro
+// since 2025-09.
+var kubernetesPrograms = []string{"kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet"}
+
+// replaceable are the programs that a user may bring in another build.
+var replaceable = append([]string{"coredns", "etcd", "e2e.test"}, kubernetesPrograms...)
+
+// kubernetesTags are those of Kubernetes' own release build (hack/lib/golang.sh).
+const kubernetesTags = "selinux,notest,grpcnotrace"
+
+// kubernetesVersionFlags stamp the version into both copies of the version
+// package. e2e.test picks its test images by it and prints it in its log.
+func kubernetesVersionFlags(f fetched) string {
+	parts := strings.SplitN(strings.TrimPrefix(f.Version, "v"), ".", 3)
+	var flags []string
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		for _, kv := range [][2]string{
+			{"gitVersion", f.Version}, {"gitMajor", parts[0]}, {"gitMinor", parts[1]},
+			{"gitTreeState", "clean"}, {"buildDate", f.committed.Format(time.RFC3339)},
+		} {
+			flags = append(flags, "-X "+pkg+"."+kv[0]+"="+kv[1])
+		}
+	}
+	return strings.Join(flags, " ")
+}
+
+func buildKubernetes(ctx context.Context, b *builder) error {
+	programs := map[string]string{}
+	for _, name := range kubernetesPrograms {
+		programs[name] = "./cmd/" + name
+	}
+	dir, err := b.compile(ctx, unit{module: kubernetesModule, version: b.version, programs: programs, tags: kubernetesTags, ldflags: kubernetesVersionFlags})
+	if err != nil {
+		return err
+	}
+	b.provide(dir, kubernetesPrograms...)
+	b.wanted, err = askKubeadm(ctx, b.programs["kubeadm"], b.version)
+	return err
+}
+
+func buildTests(ctx context.Context, b *builder) error {
+	dir, err := b.compile(ctx, unit{
+		module: kubernetesModule, version: b.version, tags: kubernetesTags, ldflags: kubernetesVersionFlags,
+		programs: map[string]string{"agnhost": "./test/images/agnhost", "ginkgo": "github.com/onsi/ginkgo/v2/ginkgo"},
+		tests:    map[string]string{"e2e.test": "./test/e2e"},
+	})
+	if err != nil {
+		return err
+	}
+	b.provide(dir, "agnhost", "ginkgo", "e2e.test")
+	b.wanted.agnhost, err = askE2E(ctx, b.programs["e2e.test"])
+	return err
+}
+
+func buildEtcd(ctx context.Context, b *builder) error {
+	version := b.wanted.etcdVersion()
+	server, err := b.compile(ctx, unit{module: "go.etcd.io/etcd/server/v3", version: version, programs: map[string]string{"etcd": "."}})
+	if err != nil {
+		return err
+	}
+	cached := b.step.cached
+	client, err := b.compile(ctx, unit{module: "go.etcd.io/etcd/etcdctl/v3", version: version, programs: map[string]string{"etcdctl": "."}})
+	b.step.cached = b.step.cached && cached
+	b.provide(server, "etcd")
+	b.provide(client, "etcdctl")
+	return err
+}
+
+func buildCoreDNS(ctx context.Context, b *builder) error {
+	dir, err := b.compile(ctx, unit{module: "github.com/coredns/coredns", version: b.wanted.corednsVersion(), programs: map[string]string{"coredns": "."}})
+	b.provide(dir, "coredns")
+	return err
+}
+
+// cniPlugins are those of the upstream archive for Linux.
+var cniPlugins = map[string]string{
+	"bandwidth": "meta", "bridge": "main", "dhcp": "ipam", "dummy": "main", "firewall": "meta", "host-device": "main",
+	"host-local": "ipam", "ipvlan": "main", "loopback": "main", "macvlan": "main", "portmap": "meta", "ptp": "main",
+	"sbr": "meta", "static": "ipam", "tap": "main", "tuning": "meta", "vlan": "main", "vrf": "meta",
+}
+
+func buildCNIPlugins(ctx context.Context, b *builder) error {
+	programs := map[string]string{}
+	for name, kind := range cniPlugins {
+		programs[name] = "./" + path.Join("plugins", kind, name)
+	}
+	const version = "-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=" + cniPluginsVersion
+	dir, err := b.compile(ctx, unit{
+		module: "github.com/containernetworking/plugins", version: cniPluginsVersion, programs: programs,
+		ldflags: func(fetched) string { return version },
+	})
+	b.provide(dir, sortedKeys(cniPlugins)...)
+	return err
+}
+
+func buildPause(ctx context.Context, b *builder) error {
+	dir, err := b.compilePause(ctx, tagOf(b.wanted.pause))
+	b.provide(dir, "pause")
+	return err
+}
+
+// buildUserland makes what kube-proxy (packet filters) and agnhost (network
+// clients that the specs call by name) need around their program. netcat is
+// the OpenBSD one: busybox's has no -v, which dozens of Service specs use.
+func buildUserland(ctx context.Context, b *builder) (err error) {
+	b.userland, err = debootstrap.Tar(ctx, b.cache, debootstrap.Recipe{Suite: "bookworm", Packages: []string{
+		"bash", "bind9-dnsutils", "conntrack", "curl", "ipset", "iperf", "iproute2", "iptables", "kmod", "netcat-openbsd", "nftables",
+	}})
+	return err
+}
+
+// imageRefs are the images that a candidate asks for, as it says itself.
+type imageRefs struct {
+	byName  map[string]string // "etcd" -> "registry.k8s.io/etcd:3.6.5-0"
+	pause   string
+	agnhost string
+}
+
+// etcdVersion maps the image tag 3.6.5-0 to the module version v3.6.5.
+func (r imageRefs) etcdVersion() string {
+	version, _, _ := strings.Cut(tagOf(r.byName["etcd"]), "-")
+	return "v" + strings.TrimPrefix(version, "v")
+}
+
+func (r imageRefs) corednsVersion() string { return tagOf(r.byName["coredns"]) }
+
+func askKubeadm(ctx context.Context, kubeadm, version string) (imageRefs, error) {
+	out, err := ask(ctx, kubeadm, "config", "images", "list", "--kubernetes-version", version)
+	if err != nil {
+		return imageRefs{}, err
+	}
+	refs := imageRefs{byName: map[string]string{}}
+	for _, line := range strings.Fields(out) {
+		repository, _, _ := strings.Cut(path.Base(line), ":")
+		refs.byName[repository] = line
+	}
+	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "etcd", "pause"} {
+		if refs.byName[name] == "" {
+			return imageRefs{}, fmt.Errorf("the candidate's kubeadm lists no %s image: %q", name, out)
+		}
+	}
+	refs.pause = refs.byName["pause"]
+	return refs, nil
+}
+
+func askE2E(ctx context.Context, e2e string) (agnhost string, err error) {
+	out, err := ask(ctx, e2e, "--list-images")
+	if err != nil {
+		return "", err
+	}
+	for _, line := range strings.Fields(out) {
+		if strings.Contains(line, "/e2e-test-images/agnhost:") {
+			return line, nil
+		}
+	}
+	return "", fmt.Errorf("the candidate's e2e.test lists no agnhost image")
+}
+
+func ask(ctx context.Context, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("asking %s %s: %w: %s", path.Base(program), strings.Join(args, " "), err, lastLines(stderr.String(), 4))
+	}
+	return string(out), nil
+}
+
+func tagOf(ref string) string { return ref[strings.LastIndex(ref, ":")+1:] }
