@@ -104,6 +104,7 @@ func (f *folder) checkClock(e Event) {
 	if e.Time.Before(f.latest.Add(-clockTolerance)) {
 		f.anomaly(ReasonClockJumped, "", fmt.Sprintf("the clock went back by %s to %s",
 			f.latest.Sub(e.Time).Round(time.Second), e.Time.UTC().Format(time.RFC3339)))
+		f.latest = e.Time // one jump is told once
 	}
 	if e.Time.After(f.latest) {
 		f.latest = e.Time
