@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
 )
@@ -42,7 +44,10 @@ func call(t *testing.T, binary string, args ...string) (stdout, stderr string, c
 		t.Fatal(err)
 	}
 	var out, errs strings.Builder
-	cmd := exec.Command(binary, args...)
+	// None of the calls here talks to a cluster; one that does would try long.
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = home, &out, &errs
 	cmd.Env = []string{"HOME=" + home, "KUBECONFIG=" + own, "PATH=" + os.Getenv("PATH")}
 	err := cmd.Run()
