@@ -63,15 +63,14 @@ func Judge(plan Plan, ev Evidence, policy Policy) Document {
 	return doc
 }
 
-// runVerdict joins what was found about the run with its cells.
+// runVerdict joins what was found about the run with its cells, which have
+// nothing to say any more if the run is void.
 func runVerdict(run []finding, cells []CellVerdict) Verdict {
 	is := func(v Verdict) bool {
 		return slices.ContainsFunc(cells, func(c CellVerdict) bool { return c.Verdict == v })
 	}
 	own := verdictOf(run)
 	switch {
-	case has(run, voids):
-		return Inconclusive
 	case own == NotQualified || is(NotQualified):
 		return NotQualified
 	case own == Inconclusive || is(Inconclusive):
@@ -103,13 +102,11 @@ const (
 )
 
 func exitCode(doc Document, ev Evidence) int {
-	if signal, ok := interruptedBy(ev); ok {
-		switch signal {
-		case "SIGINT":
-			return exitSIGINT
-		case "SIGTERM":
-			return exitSIGTERM
-		}
+	switch interruptedBy(ev) {
+	case "SIGINT":
+		return exitSIGINT
+	case "SIGTERM":
+		return exitSIGTERM
 	}
 	leftover := slices.ContainsFunc(doc.Reasons, func(r Reason) bool { return r.Code == ReasonLeftovers })
 	if doc.Verdict == Qualified && leftover {
@@ -118,11 +115,14 @@ func exitCode(doc Document, ev Evidence) int {
 	return doc.Verdict.ExitCode()
 }
 
-// interruptedBy names the signal that ended the run's last process.
-func interruptedBy(ev Evidence) (signal string, ok bool) {
-	rest, ok := strings.CutPrefix(ev.End, interruptedPrefix)
-	signal, _, _ = strings.Cut(strings.TrimLeft(rest, ": "), " ")
-	return signal, ok && ev.Ended
+// interruptedBy names the signal that ended the run's last process, if any.
+func interruptedBy(ev Evidence) string {
+	rest, interrupted := strings.CutPrefix(ev.End, interruptedPrefix+": ")
+	if !interrupted {
+		return ""
+	}
+	signal, _, _ := strings.Cut(rest, " ")
+	return signal
 }
 
 // runFindings holds the guards that concern no single cell.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestJudgeCleanRun(t *testing.T) {
@@ -41,256 +40,6 @@ func TestJudgeKeepsThePublishedFields(t *testing.T) {
 	if string(text) != want {
 		t.Fatalf("got\n%s\nwant\n%s", text, want)
 	}
-}
-
-// guard is one way in which evidence can be wrong, and what must come of it.
-type guard struct {
-	plan    func(*Plan)
-	events  func([]Event) []Event
-	policy  Policy
-	verdict Verdict
-	exit    int
-	codes   []string // of the reasons, in order
-}
-
-func replaced(fits func(Event) bool, with ...Event) func([]Event) []Event {
-	return func(events []Event) []Event { return swap(events, fits, with...) }
-}
-
-func added(more ...Event) func([]Event) []Event { // before the suite ends
-	return func(events []Event) []Event {
-		return swap(events, kindIs(SuiteEnded), append(more, suite(SuiteEnded, "c1", "smoke", ""))...)
-	}
-}
-
-// outcomes replaces the case "exec" by attempts with these outcomes.
-func outcomes(of ...Outcome) func([]Event) []Event {
-	var attempts []Event
-	for i, o := range of {
-		attempts = append(attempts, ended("c1", "smoke", "exec", i+1, o))
-	}
-	return replaced(caseIs("exec"), attempts...)
-}
-
-func changed(e Event, change func(*Event)) Event {
-	change(&e)
-	return e
-}
-
-func (g guard) check(t *testing.T) {
-	t.Helper()
-	plan, events := onePlan(), cleanRun()
-	if g.plan != nil {
-		g.plan(&plan)
-	}
-	if g.events != nil {
-		events = g.events(events)
-	}
-	doc := judge(t, plan, events, g.policy)
-	if doc.Verdict != g.verdict || doc.ExitCode != g.exit || !slices.Equal(codes(doc.Reasons), g.codes) {
-		t.Errorf("%v, exit %d, codes %q; want %v, %d, %q\n%+v",
-			doc.Verdict, doc.ExitCode, codes(doc.Reasons), g.verdict, g.exit, g.codes, doc.Reasons)
-	}
-}
-
-func checkGuards(t *testing.T, guards map[string]guard) {
-	for name, g := range guards {
-		t.Run(name, func(t *testing.T) { g.check(t) })
-	}
-}
-
-func TestRunGuards(t *testing.T) {
-	doubt := func(codes ...string) guard { return guard{verdict: Inconclusive, exit: 3, codes: codes} }
-	with := func(g guard, events func([]Event) []Event) guard { g.events = events; return g }
-	planned := func(g guard, plan func(*Plan)) guard { g.plan = plan; return g }
-	startedWith := func(change func(*Event)) func([]Event) []Event {
-		return replaced(kindIs(RunStarted), changed(start(), change))
-	}
-	noRunID := func(events []Event) []Event {
-		events = startedWith(func(e *Event) { e.Text = "" })(events)
-		for i := range events {
-			if events[i].Lease != nil {
-				events[i].Lease.Run = ""
-			}
-		}
-		return events
-	}
-	checkGuards(t, map[string]guard{
-		"planEmpty": {
-			plan: func(p *Plan) { p.Cells = nil }, verdict: Inconclusive, exit: 3, codes: []string{ReasonPlanEmpty},
-			events: func([]Event) []Event { return []Event{start(), end(RunComplete)} },
-		},
-		"planInvalid, cell twice":  planned(doubt(ReasonPlanInvalid), func(p *Plan) { p.Cells = append(p.Cells, p.Cells[0]) }),
-		"planInvalid, no id":       planned(doubt(ReasonPlanInvalid, ReasonCellMissing), func(p *Plan) { p.Cells = append(p.Cells, PlanCell{Suites: p.Cells[0].Suites}) }),
-		"planOfAnother":            with(doubt(ReasonPlanMismatch), startedWith(func(e *Event) { e.Plan = "other" })),
-		"planOfAnother, no hash":   {plan: func(p *Plan) { p.Hash = "" }, events: startedWith(func(e *Event) { e.Plan = "" }), verdict: Inconclusive, exit: 3, codes: []string{ReasonPlanMismatch}},
-		"planOfAnother, resumed":   with(doubt(ReasonPlanMismatch), replaced(kindIs(SuiteStarted), changed(start(), func(e *Event) { e.Plan = "other" }), suite(SuiteStarted, "c1", "smoke", ""))),
-		"releaseOfAnother":         with(doubt(ReasonPlanMismatch), startedWith(func(e *Event) { e.Release = "sha256:old" })),
-		"releaseOfAnother, none":   {plan: func(p *Plan) { p.Release.Digest = "" }, events: startedWith(func(e *Event) { e.Release = "" }), verdict: Inconclusive, exit: 3, codes: []string{ReasonPlanMismatch}},
-		"runOfAnother":             with(doubt(ReasonRunMismatch), replaced(kindIs(RunEnded), changed(start(), func(e *Event) { e.Text = "run-2" }), end(RunComplete))),
-		"runOfAnother, no id":      with(doubt(ReasonRunMismatch), noRunID),
-		"runNotEnded":              with(doubt(ReasonInterrupted), replaced(kindIs(RunEnded))),
-		"runNotEnded, resumed":     with(doubt(ReasonInterrupted), func(events []Event) []Event { return append(events, start()) }),
-		"runNotEnded, incomplete":  with(doubt(ReasonInterrupted), replaced(kindIs(RunEnded), end("disk full"))),
-		"runNotEnded, no words":    with(doubt(ReasonInterrupted), replaced(kindIs(RunEnded), end(""))),
-		"unexpectedCells":          with(doubt(ReasonCellUnexpected), added(identity("c9", StageBefore))),
-		"runFaults":                with(doubt(ReasonInfrastructure), added(Event{Kind: InfraFault, Text: "engine gone"})),
-		"runAnomalies, no start":   with(doubt(ReasonPlanMismatch, ReasonJournalDamaged, ReasonRunMismatch), replaced(kindIs(RunStarted))),
-		"cellAnomalies, lease":     with(doubt(ReasonRunMismatch), replaced(kindIs(LeaseOpened), changed(lease(LeaseOpened, "c1", "q-1"), func(e *Event) { e.Lease.Run = "run-0" }))),
-		"cellAnomalies, after end": with(doubt(ReasonJournalDamaged), replaced(kindIs(LeaseClosed), lease(LeaseClosed, "c1", "q-1"), identity("c1", StageAfter))),
-	})
-}
-
-func TestClockGuard(t *testing.T) {
-	events := number(cleanRun())
-	for i := 6; i < len(events); i++ {
-		events[i].Time = events[i].Time.Add(-time.Hour)
-	}
-	doc := Judge(onePlan(), Fold(events), DefaultPolicy())
-	checkDocument(t, doc)
-	if doc.Verdict != Inconclusive || !slices.Equal(codes(doc.Reasons), []string{ReasonClockJumped}) {
-		t.Errorf("%+v", doc.Reasons)
-	}
-}
-
-func TestCellGuards(t *testing.T) {
-	doubt := func(events func([]Event) []Event, codes ...string) guard {
-		return guard{events: events, verdict: Inconclusive, exit: 3, codes: codes}
-	}
-	bad := func(stage string) Event {
-		return changed(identity("c1", stage), func(e *Event) { e.Mismatched = []string{"kubelet on node-1"} })
-	}
-	nothing := func(stage string) Event {
-		return changed(identity("c1", stage), func(e *Event) { e.Checked = nil })
-	}
-	old := func(stage string) Event {
-		return changed(identity("c1", stage), func(e *Event) { e.Release = "sha256:old" })
-	}
-	product := Event{Kind: ProductFault, Cell: "c1", Text: "kubelet", Log: "line 1\nline 2\n"}
-	infra := Event{Kind: InfraFault, Cell: "c1", Text: "engine gone"}
-	boot := []Event{start(), lease(LeaseOpened, "c1", "q-1"), product, lease(LeaseClosed, "c1", "q-1"), end(RunComplete)}
-	failing := func(more func([]Event) []Event) func([]Event) []Event {
-		return func(events []Event) []Event { return more(outcomes(Fail)(events)) }
-	}
-	checkGuards(t, map[string]guard{
-		"cellMissing": doubt(func([]Event) []Event { return []Event{start(), end(RunComplete)} }, ReasonCellMissing),
-		"cellEmpty": {plan: func(p *Plan) { p.Cells[0].Suites = nil }, verdict: Inconclusive, exit: 3, codes: []string{ReasonNothingExpected},
-			events: func([]Event) []Event {
-				return []Event{start(), identity("c1", StageBefore), identity("c1", StageAfter), end(RunComplete)}
-			}},
-		"suitesRepeated": {plan: func(p *Plan) { p.Cells[0].Suites = append(p.Cells[0].Suites, p.Cells[0].Suites...) },
-			verdict: Inconclusive, exit: 3, codes: []string{ReasonPlanInvalid}},
-		"identityMismatch before":          doubt(replaced(stageIs(StageBefore), bad(StageBefore)), ReasonIdentityMismatch, ReasonIdentityMissing),
-		"identityMismatch after":           doubt(replaced(stageIs(StageAfter), bad(StageAfter)), ReasonIdentityMismatch, ReasonIdentityMissing),
-		"identityMismatch between":         doubt(added(bad("during")), ReasonIdentityMismatch),
-		"identityMismatch voids failures":  doubt(failing(replaced(stageIs(StageAfter), identity("c1", StageAfter), bad(StageAfter))), ReasonIdentityMismatch, ReasonCaseFailed),
-		"identityMismatch voids faults":    doubt(added(bad("during"), product), ReasonIdentityMismatch, ReasonProductFault),
-		"identityMismatch, compared again": doubt(replaced(stageIs(StageBefore), bad(StageBefore), identity("c1", StageBefore)), ReasonIdentityMismatch),
-		"identityMismatch, other release":  doubt(replaced(stageIs(StageBefore), old(StageBefore), identity("c1", StageBefore)), ReasonIdentityMismatch),
-		"identityBefore missing":           doubt(replaced(stageIs(StageBefore)), ReasonIdentityMissing),
-		"identityBefore empty":             doubt(replaced(stageIs(StageBefore), nothing(StageBefore)), ReasonIdentityMissing),
-		"identityBefore too late": doubt(func(events []Event) []Event {
-			return added(identity("c1", StageBefore))(replaced(stageIs(StageBefore))(events))
-		}, ReasonIdentityMissing),
-		"identityBefore of another cell": doubt(replaced(stageIs(StageBefore), identity("c9", StageBefore)), ReasonCellUnexpected, ReasonIdentityMissing),
-		"identityAfter missing":          doubt(replaced(stageIs(StageAfter)), ReasonIdentityMissing),
-		"identityAfter empty":            doubt(replaced(stageIs(StageAfter), nothing(StageAfter)), ReasonIdentityMissing),
-		"identityAfter too early": doubt(func(events []Event) []Event {
-			return added(identity("c1", StageAfter))(replaced(stageIs(StageAfter))(events))
-		}, ReasonIdentityMissing),
-		"failure needs identity before":  doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
-		"failure does not need it after": {events: failing(replaced(stageIs(StageAfter))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMissing}},
-		"cellFaults, product":            {events: added(product), verdict: NotQualified, exit: 1, codes: []string{ReasonProductFault}},
-		"cellFaults, product before identity": {events: func([]Event) []Event { return boot }, verdict: NotQualified, exit: 1,
-			codes: []string{ReasonProductFault, ReasonIdentityMissing, ReasonSuiteMissing}},
-		"cellFaults, infrastructure":               doubt(added(infra), ReasonInfrastructure),
-		"cellFaults, infrastructure and a failure": {events: failing(added(infra)), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonInfrastructure}},
-		"cellLeftovers":                            {events: replaced(kindIs(LeaseClosed), Event{Kind: Leftover, Cell: "c1", Text: "volume v"}), verdict: Qualified, exit: 4, codes: []string{ReasonLeftovers}},
-		"cellLeftovers, lease open":                {events: replaced(kindIs(LeaseClosed)), verdict: Qualified, exit: 4, codes: []string{ReasonLeftovers}},
-		"cellLeftovers and a failure":              {events: failing(replaced(kindIs(LeaseClosed))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonLeftovers}},
-		"kept is no leftover":                      {events: replaced(kindIs(LeaseClosed), lease(LeaseKept, "c1", "q-1")), verdict: Qualified, exit: 0, codes: []string{}},
-		"runLeftovers":                             {events: added(Event{Kind: Leftover, Text: "network n"}), verdict: Qualified, exit: 4, codes: []string{ReasonLeftovers}},
-		"runLeftovers of unplanned cell":           doubt(added(Event{Kind: Leftover, Cell: "c9", Text: "network n"}), ReasonCellUnexpected, ReasonLeftovers),
-	})
-}
-
-func TestSuiteGuards(t *testing.T) {
-	doubt := func(events func([]Event) []Event, codes ...string) guard {
-		return guard{events: events, verdict: Inconclusive, exit: 3, codes: codes}
-	}
-	failed := func(events func([]Event) []Event, codes ...string) guard {
-		return guard{events: events, verdict: NotQualified, exit: 1, codes: codes}
-	}
-	fine := func(events func([]Event) []Event, flakes int) guard {
-		return guard{events: events, policy: Policy{FlakesTolerated: flakes}, verdict: Qualified, codes: []string{}}
-	}
-	onlySkips := func(events []Event) []Event {
-		for i := range events {
-			if events[i].Case != nil {
-				events[i].Case.Outcome = Skip
-			}
-		}
-		return events
-	}
-	attempt := func(n int, o Outcome) Event { return ended("c1", "smoke", "exec", n, o) }
-	expect := func(names ...string) func(*Plan) {
-		return func(p *Plan) { p.Cells[0].Suites[0].Expected = names }
-	}
-	begin, stop := suite(SuiteStarted, "c1", "smoke", ""), suite(SuiteEnded, "c1", "smoke", "")
-	checkGuards(t, map[string]guard{
-		"nothingExpected": {plan: expect(), verdict: Inconclusive, exit: 3, codes: []string{ReasonNothingExpected},
-			events: func(events []Event) []Event {
-				return slices.DeleteFunc(events, func(e Event) bool { return e.Kind == CaseEnded })
-			}},
-		"casesRepeated": {plan: expect("dns", "exec", "job", "dns"), verdict: Inconclusive, exit: 3, codes: []string{ReasonPlanInvalid}},
-		"missing": doubt(func(events []Event) []Event {
-			return slices.DeleteFunc(events, func(e Event) bool { return e.Suite == "smoke" })
-		}, ReasonSuiteMissing),
-		"missing, but results":     doubt(replaced(kindIs(SuiteStarted)), ReasonSuiteMissing, ReasonSuiteIncomplete),
-		"incomplete, no end":       doubt(replaced(kindIs(SuiteEnded)), ReasonSuiteIncomplete),
-		"incomplete, broken off":   doubt(replaced(kindIs(SuiteEnded), suite(SuiteEnded, "c1", "smoke", "killed")), ReasonSuiteIncomplete),
-		"incomplete, stray result": doubt(replaced(kindIs(SuiteEnded), stop, attempt(2, Pass)), ReasonSuiteIncomplete),
-		"incomplete, second time":  doubt(replaced(kindIs(SuiteEnded), stop, begin), ReasonSuiteIncomplete),
-		"complete the second time": fine(replaced(caseIs("exec"), begin, attempt(1, Pass)), 0),
-		"not run":                  doubt(replaced(caseIs("exec")), ReasonCaseNotRun),
-		"not run, said so":         doubt(outcomes(NotRun), ReasonCaseNotRun),
-		"all not run": doubt(func(events []Event) []Event {
-			return slices.DeleteFunc(events, func(e Event) bool { return e.Kind == CaseEnded })
-		}, ReasonCaseNotRun),
-		"skipped":                doubt(outcomes(Skip), ReasonCaseSkipped),
-		"all skipped":            doubt(onlySkips, ReasonCaseSkipped),
-		"skipped after pass":     doubt(outcomes(Pass, Skip), ReasonCaseSkipped),
-		"errored":                doubt(outcomes(Error), ReasonCaseErrored),
-		"errored after pass":     doubt(outcomes(Pass, Error), ReasonCaseErrored),
-		"failed":                 failed(outcomes(Fail), ReasonCaseFailed),
-		"failed after pass":      failed(outcomes(Pass, Fail), ReasonCaseFailed),
-		"failed, then error":     failed(outcomes(Fail, Error), ReasonCaseFailed),
-		"failed, then skipped":   failed(outcomes(Fail, Skip), ReasonCaseFailed),
-		"failed, then not run":   failed(outcomes(Fail, NotRun), ReasonCaseFailed),
-		"passed twice":           fine(outcomes(Pass, Pass), 0),
-		"flaky":                  failed(outcomes(Fail, Pass), ReasonCaseFlaky),
-		"flaky, tolerated":       fine(outcomes(Fail, Pass), 1),
-		"flaky by error":         doubt(outcomes(Error, Pass), ReasonCaseFlaky),
-		"flaky by skip":          doubt(outcomes(Skip, Pass), ReasonCaseFlaky),
-		"flaky by not run":       doubt(outcomes(NotRun, Pass), ReasonCaseFlaky),
-		"flaky by error, stands": fine(outcomes(Error, Pass), 1),
-		"flaky, limit below 0":   {policy: Policy{FlakesTolerated: -1}, verdict: Qualified, codes: []string{}},
-		"flaky before the other run": failed(replaced(caseIs("exec"), attempt(1, Fail), begin, attempt(1, Pass)),
-			ReasonCaseFlaky),
-		"repeated":                doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(1, Pass)), ReasonCaseDuplicate),
-		"repeated, contradictory": doubt(replaced(caseIs("exec"), attempt(1, Fail), attempt(1, Pass)), ReasonCaseDuplicate),
-		"repeated failure":        failed(replaced(caseIs("exec"), attempt(1, Fail), attempt(1, Fail)), ReasonCaseFailed, ReasonCaseDuplicate),
-		"lost first":              doubt(replaced(caseIs("exec"), attempt(2, Pass)), ReasonCaseAttemptLost),
-		"lost between":            doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(3, Pass)), ReasonCaseAttemptLost),
-		"lost, counted from 0":    doubt(replaced(caseIs("exec"), attempt(0, Pass)), ReasonCaseAttemptLost),
-		"lost, next session":      doubt(replaced(caseIs("exec"), attempt(1, Pass), begin, attempt(3, Pass)), ReasonCaseAttemptLost),
-		"numbered on":             fine(replaced(caseIs("exec"), attempt(1, Pass), begin, attempt(2, Pass)), 0),
-		"unexpected":              doubt(added(ended("c1", "smoke", "extra", 1, Pass)), ReasonCaseUnexpected),
-		"unexpected skip":         doubt(added(ended("c1", "smoke", "extra", 1, Skip)), ReasonCaseUnexpected),
-		"unexpected failure":      failed(added(ended("c1", "smoke", "extra", 1, Fail)), ReasonCaseFailed, ReasonCaseUnexpected),
-		"unplanned suite":         doubt(added(suite(SuiteStarted, "c1", "soak", "")), ReasonCaseUnexpected),
-		"unplanned suite fails":   failed(added(suite(SuiteStarted, "c1", "soak", ""), ended("c1", "soak", "x", 1, Fail)), ReasonCaseFailed, ReasonCaseUnexpected),
-	})
 }
 
 // A flake limit counts cases, and blames only if failures alone exceed it.
@@ -341,6 +90,7 @@ func TestExitCodes(t *testing.T) {
 		{cleanRun(), RunInterrupted("SIGTERM") + " twice", Inconclusive, 143},
 		{cleanRun(), RunInterrupted("SIGHUP"), Inconclusive, 3},
 		{cleanRun(), "interrupted", Inconclusive, 3},
+		{cleanRun(), "SIGINT", Inconclusive, 3},
 		{failing, RunComplete, NotQualified, 1},
 		{failing, RunInterrupted("SIGINT"), NotQualified, 130},
 	} {
@@ -354,8 +104,9 @@ func TestExitCodes(t *testing.T) {
 		t.Errorf("resumed and completed: %+v", doc.Reasons)
 	}
 	open := append(resumed, start())
-	if doc := judge(t, onePlan(), open, DefaultPolicy()); doc.ExitCode != 3 {
-		t.Errorf("resumed again and killed: exit %d", doc.ExitCode)
+	doc := judge(t, onePlan(), open, DefaultPolicy())
+	if doc.ExitCode != 3 || !strings.Contains(doc.Reasons[0].Text, "qualify resume") {
+		t.Errorf("resumed again and killed: exit %d, %+v", doc.ExitCode, doc.Reasons)
 	}
 }
 
@@ -418,35 +169,92 @@ func TestRunFaultIsTriedAgainByResume(t *testing.T) {
 }
 
 func TestVoidedRunVoidsItsCells(t *testing.T) {
-	events := swap(outcomes(Fail)(cleanRun()), kindIs(RunStarted), changed(start(), func(e *Event) { e.Plan = "other" }))
-	doc := judge(t, onePlan(), events, DefaultPolicy())
-	if doc.Verdict != Inconclusive || doc.Cells[0].Verdict != Inconclusive {
-		t.Errorf("verdicts %v, %v", doc.Verdict, doc.Cells[0].Verdict)
+	startedWith := func(change func(*Event)) func([]Event) []Event {
+		return replaced(kindIs(RunStarted), changed(start(), change))
 	}
-	if !slices.Equal(codes(doc.Cells[0].Reasons), []string{ReasonPlanMismatch, ReasonCaseFailed}) || doc.Cells[0].Reasons[0].Cell != "c1" {
-		t.Errorf("cell reasons %+v", doc.Cells[0].Reasons)
-	}
-	if !slices.Equal(codes(doc.Reasons), []string{ReasonPlanMismatch, ReasonCaseFailed}) || len(doc.Reasons) != 2 {
-		t.Errorf("reasons %+v", doc.Reasons)
+	damaged := added(Event{Kind: Note, Text: "x"}, changed(lease(LeaseOpened, "c9", "q-9"), func(e *Event) { e.Lease.Cell = "c1" }))
+	for name, tc := range map[string]struct {
+		events func([]Event) []Event
+		code   string
+	}{
+		"plan":    {startedWith(func(e *Event) { e.Plan = "other" }), ReasonPlanMismatch},
+		"release": {startedWith(func(e *Event) { e.Release = "sha256:old" }), ReasonPlanMismatch},
+		"run":     {replaced(kindIs(RunEnded), changed(start(), func(e *Event) { e.Text = "run-2" }), end(RunComplete)), ReasonRunMismatch},
+		"anomaly": {damaged, ReasonRunMismatch},
+	} {
+		events := append(tc.events(outcomes(Fail)(cleanRun())), Event{Kind: Leftover, Text: "network n"})
+		doc := judge(t, onePlan(), events, DefaultPolicy())
+		if doc.Verdict != Inconclusive || doc.Cells[0].Verdict != Inconclusive {
+			t.Errorf("%s: verdicts %v, %v", name, doc.Verdict, doc.Cells[0].Verdict)
+		}
+		own := doc.Cells[0].Reasons
+		if got := codes(own); got[0] != tc.code || !slices.Contains(got, ReasonCaseFailed) || slices.Contains(got, ReasonLeftovers) || own[0].Cell != "c1" {
+			t.Errorf("%s: cell reasons %+v", name, own)
+		}
+		n := 0
+		for _, r := range doc.Reasons {
+			if r.Code == tc.code {
+				n++
+			}
+		}
+		if n != 1 || doc.Reasons[0].Code != tc.code {
+			t.Errorf("%s: reasons %+v", name, doc.Reasons)
+		}
 	}
 }
 
-func TestOneCellDecidesForTheRun(t *testing.T) {
+// What is odd in one cell's record says nothing of the others.
+func TestCellAnomalyVoidsItsCellOnly(t *testing.T) {
+	stale := replaced(kindIs(LeaseClosed), lease(LeaseClosed, "c1", "q-1"), identity("c1", StageAfter))
+	plan, events := twoCells(stale(cleanRun()), outcomes(Fail)(cleanRun()))
+	doc := judge(t, plan, events, DefaultPolicy())
+	if doc.Verdict != NotQualified || doc.Cells[0].Verdict != Inconclusive || doc.Cells[1].Verdict != NotQualified {
+		t.Errorf("%v %v %v", doc.Verdict, doc.Cells[0].Verdict, doc.Cells[1].Verdict)
+	}
+}
+
+func TestCellOfOtherRelease(t *testing.T) {
 	plan := onePlan()
-	second := plan.Cells[0]
-	second.ID = "c2"
-	plan.Cells = append(plan.Cells, second)
-	both := func(first, other []Event) []Event {
-		for i := range other {
-			if other[i].Cell != "" {
-				other[i].Cell = "c2"
-			}
-			if other[i].Lease != nil {
-				other[i].Lease.Cell = "c2"
+	plan.Cells[0].Release.Digest = "sha256:cell"
+	compared := func(digest string) []Event {
+		events := cleanRun()
+		for i := range events {
+			if events[i].Kind == IdentityMatch {
+				events[i].Release = digest
 			}
 		}
-		return slices.Concat(first[:len(first)-1], other[1:])
+		return events
 	}
+	if doc := judge(t, plan, compared("sha256:cell"), DefaultPolicy()); doc.ExitCode != 0 {
+		t.Errorf("compared with the cell's release: %+v", doc.Reasons)
+	}
+	if doc := judge(t, plan, compared("sha256:rel"), DefaultPolicy()); doc.Verdict != Inconclusive {
+		t.Error("compared with another release than the cell's")
+	}
+	plan.Cells[0].Release.Digest = ""
+	if doc := judge(t, plan, compared("sha256:rel"), DefaultPolicy()); doc.ExitCode != 0 {
+		t.Errorf("compared with the plan's release: %+v", doc.Reasons)
+	}
+}
+
+// twoCells is a run of two cells that are planned alike.
+func twoCells(first, second []Event) (Plan, []Event) {
+	plan := onePlan()
+	cell := plan.Cells[0]
+	cell.ID = "c2"
+	plan.Cells = append(plan.Cells, cell)
+	for i := range second {
+		if second[i].Cell != "" {
+			second[i].Cell = "c2"
+		}
+		if second[i].Lease != nil {
+			second[i].Lease.Cell = "c2"
+		}
+	}
+	return plan, slices.Concat(first[:len(first)-1], second[1:])
+}
+
+func TestOneCellDecidesForTheRun(t *testing.T) {
 	good, bad, unknown := cleanRun, func() []Event { return outcomes(Fail)(cleanRun()) }, func() []Event { return outcomes(Error)(cleanRun()) }
 	for _, tc := range []struct {
 		first, other func() []Event
@@ -455,7 +263,8 @@ func TestOneCellDecidesForTheRun(t *testing.T) {
 		{good, good, Qualified}, {good, bad, NotQualified}, {bad, unknown, NotQualified},
 		{unknown, bad, NotQualified}, {good, unknown, Inconclusive}, {unknown, good, Inconclusive},
 	} {
-		if doc := judge(t, plan, both(tc.first(), tc.other()), DefaultPolicy()); doc.Verdict != tc.want {
+		plan, events := twoCells(tc.first(), tc.other())
+		if doc := judge(t, plan, events, DefaultPolicy()); doc.Verdict != tc.want {
 			t.Errorf("%v instead of %v: %+v", doc.Verdict, tc.want, doc.Reasons)
 		}
 	}

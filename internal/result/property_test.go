@@ -66,8 +66,11 @@ func lifeOf(t *rapid.T, cell PlanCell, bad int) []Event {
 					events = append(events, attempts(t, cell.ID, s.Name, name, bad)...)
 				}
 				unlucky("unexpected", ended(cell.ID, s.Name, "extra", 1, Skip))
-				unlucky("broken off", suite(SuiteEnded, cell.ID, s.Name, "killed"))
-				events = append(events, suite(SuiteEnded, cell.ID, s.Name, ""))
+				how := ""
+				if rapid.IntRange(1, 100).Draw(t, "broken off") <= bad {
+					how = "killed"
+				}
+				events = append(events, suite(SuiteEnded, cell.ID, s.Name, how))
 			}
 		}
 		events = append(events, identity(cell.ID, StageAfter))
