@@ -82,7 +82,7 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	}
 	defer closeLog()
 	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
-	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, log: p.cfg.Log}
+	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }}
 	networkDone := make(chan error, 1)
 	networkCtx, stopNetwork := context.WithCancel(ctx)
 	defer stopNetwork()

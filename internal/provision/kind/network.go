@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -23,7 +24,6 @@ import (
 type podNetwork struct {
 	// kubeconfig returns the cluster's kubeconfig once the control plane has one.
 	kubeconfig func() (string, error)
-	log        func(format string, args ...any)
 	wired      map[string]string // what each node was last given
 }
 
@@ -34,6 +34,9 @@ const poll = 500 * time.Millisecond
 func (p *podNetwork) run(ctx context.Context, want int) error {
 	p.wired = map[string]string{}
 	var client kubernetes.Interface
+	// Complaints are normal while the API server comes up; the last one tells
+	// why, if the time runs out.
+	var last error
 	for {
 		if client == nil {
 			client = p.connect()
@@ -41,7 +44,7 @@ func (p *podNetwork) run(ctx context.Context, want int) error {
 		if client != nil {
 			done, err := p.wire(ctx, client, want)
 			if err != nil && ctx.Err() == nil {
-				p.log("pod network: %v", err)
+				last = err
 			}
 			if done {
 				return nil
@@ -49,7 +52,7 @@ func (p *podNetwork) run(ctx context.Context, want int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errors.Join(ctx.Err(), last)
 		case <-time.After(poll):
 		}
 	}

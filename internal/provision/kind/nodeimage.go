@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cache"
@@ -41,12 +40,12 @@ func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os node
 	if err != nil {
 		return "", err
 	}
-	kindFiles, kindVersion, err := kindModule(ctx)
+	kindFiles, err := kindModule(ctx)
 	if err != nil {
 		return "", err
 	}
 	// The root filesystem's place ends in the key of its own recipe.
-	key := cache.Key(imageVersion, rel.Digest(), rootfs, kindVersion)
+	key := cache.Key(imageVersion, rel.Digest(), rootfs, kindModuleVersion)
 	name := "qualify/node:" + key[:32]
 	if _, err := docker(ctx, "image", "inspect", "--format", "{{.Id}}", name); err == nil {
 		return name, nil
@@ -77,21 +76,21 @@ ctr oci spec \
   > /etc/containerd/cri-base.json
 `
 
-const kindModulePath = "sigs.k8s.io/kind"
+// The module with kind's node files. The version has to be that of the
+// library in go.mod; a test holds the two together.
+const (
+	kindModulePath    = "sigs.k8s.io/kind"
+	kindModuleVersion = "v0.33.0"
+)
 
-// kindModule returns the directory of kind's node files, at the version of the
-// library that this program is linked with: the two have to agree.
-func kindModule(ctx context.Context) (dir, version string, err error) {
-	version, err = linkedVersion(kindModulePath)
-	if err != nil {
-		return "", "", err
-	}
+// kindModule returns the directory of kind's node files.
+func kindModule(ctx context.Context) (dir string, err error) {
 	work, err := os.MkdirTemp("", "qualify-kind-")
 	if err != nil {
-		return "", "", fmt.Errorf("fetching kind's node files: %w", err)
+		return "", fmt.Errorf("fetching kind's node files: %w", err)
 	}
 	defer os.RemoveAll(work)
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kindModulePath+"@"+version)
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kindModulePath+"@"+kindModuleVersion)
 	cmd.Dir, cmd.Env = work, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	out, err := cmd.Output()
 	var answer struct{ Dir, Error string }
@@ -102,21 +101,9 @@ func kindModule(ctx context.Context) (dir, version string, err error) {
 		err = errors.New(answer.Error)
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("fetching kind's node files (module %s %s): %w", kindModulePath, version, err)
+		return "", fmt.Errorf("fetching kind's node files (module %s %s): %w", kindModulePath, kindModuleVersion, err)
 	}
-	return filepath.Join(answer.Dir, "images", "base", "files"), version, nil
-}
-
-func linkedVersion(module string) (string, error) {
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, dep := range info.Deps {
-			if dep.Path == module {
-				return dep.Version, nil
-			}
-		}
-	}
-	return "", fmt.Errorf("this program was built without module information: build it with make build")
+	return filepath.Join(answer.Dir, "images", "base", "files"), nil
 }
 
 // withSandboxImage sets, in the text of kind's containerd configuration that names the

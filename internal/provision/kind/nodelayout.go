@@ -61,7 +61,7 @@ func (l *nodeLayout) build(ctx context.Context, name string) (err error) {
 	if _, err := docker(ctx, "rm", "-f", "-v", container); err != nil && !isAbsent(err) {
 		return err
 	}
-	_, err = docker(ctx, "run", "-d", "--name", container, "--label", labelCache+"=build", "--security-opt", "seccomp=unconfined", "--network", "none", "--entrypoint", "sleep", base, "infinity")
+	_, err = docker(ctx, "run", "-d", "--name", container, "--label", labelCache+"=build", "--security-opt", "seccomp=unconfined", "--network", "none", "--stop-signal", "SIGRTMIN+3", "--entrypoint", "sleep", base, "infinity")
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (l *nodeLayout) build(ctx context.Context, name string) (err error) {
 		return err
 	}
 	_, err = docker(ctx, "commit", "--change", `ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]`,
-		"--change", "ENV container docker", "--change", "STOPSIGNAL SIGRTMIN+3", "--change", "LABEL "+labelCache+"=node-image", container, name)
+		"--change", "ENV container docker", "--change", "LABEL "+labelCache+"=node-image", container, name)
 	return err
 }
 
@@ -89,7 +89,11 @@ func (l *nodeLayout) importBase(ctx context.Context, name string) error {
 // write writes the whole node filesystem as one tar stream.
 func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 	out := tar.NewWriter(w)
-	if err := copyTar(out, l.rootfs); err != nil {
+	replaced := func(name string) bool {
+		_, err := os.Stat(filepath.Join(l.kindFiles, name))
+		return err == nil
+	}
+	if err := copyTar(out, l.rootfs, replaced); err != nil {
 		return err
 	}
 	if err := filepath.WalkDir(l.kindFiles, l.addKindFile(out)); err != nil {
@@ -236,8 +240,12 @@ func (l *nodeLayout) preload(ctx context.Context, n node) error {
 			return fmt.Errorf("image %s on the node has digest %q, the release says %s", image.URI, held[image.URI], image.Digest)
 		}
 	}
-	// A clean end: containerd's database goes into the image.
-	_, err = n.Exec(ctx, cluster.Script("pkill -x containerd; while pgrep -x containerd >/dev/null; do sleep 0.1; done; rm -f /tmp/containerd.log; rm -rf /run/containerd"))
+	// A clean end: containerd's database goes into the image. It stays a zombie
+	// under a first process that reaps nobody, so only a living one counts.
+	end := `pkill -x containerd
+for i in $(seq 100); do ps -C containerd -o stat= | grep -qv Z || { rm -rf /tmp/containerd.log /run/containerd; exit 0; }; sleep 0.1; done
+echo containerd does not end >&2; exit 1`
+	_, err = n.Exec(ctx, cluster.Command("sh", "-c", end))
 	return err
 }
 
@@ -275,7 +283,9 @@ func imageDigests(table []byte) map[string]string {
 	return held
 }
 
-func copyTar(out *tar.Writer, file string) error {
+// copyTar copies a tar without the plain files that the caller replaces: the
+// engine refuses a stream that holds a file twice.
+func copyTar(out *tar.Writer, file string, replaced func(name string) bool) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -289,6 +299,9 @@ func copyTar(out *tar.Writer, file string) error {
 		}
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", filepath.Base(file), err)
+		}
+		if h.Typeflag == tar.TypeReg && replaced(h.Name) {
+			continue
 		}
 		if err := out.WriteHeader(h); err != nil {
 			return err
