@@ -1,0 +1,118 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/qualify-dev/qualify/internal/ginkgo"
+	"github.com/qualify-dev/qualify/internal/result"
+)
+
+// grace is the time that interrupted specs have for cleaning up.
+const grace = 45 * time.Second
+
+// runSpecs runs exactly the expected specs of a Ginkgo binary and emits one
+// case for each report. Every name is first looked up in the binary: a list
+// that names what does not exist must not pass for having found nothing.
+func runSpecs(ctx context.Context, env Env, binary string, args []string, emit func(result.Case)) error {
+	held, err := ginkgo.List(ctx, binary, ginkgo.Focus(env.Expected), args...)
+	if err != nil {
+		return err
+	}
+	if missing := without(env.Expected, held); len(missing) > 0 {
+		return fmt.Errorf("the test binary has no spec %q (%d of %d names are unknown to it)", missing[0], len(missing), len(env.Expected))
+	}
+	run := ginkgo.Run{Binary: binary, Args: args, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Grace: grace}
+	wanted := map[string]bool{}
+	for _, name := range env.Expected {
+		wanted[name] = true
+	}
+	return run.Execute(ctx, func(report types.SpecReport) {
+		if !wanted[report.FullText()] && report.State.Is(types.SpecStateSkipped) {
+			return // not selected
+		}
+		emit(caseOf(report))
+	})
+}
+
+// without returns what of names is not in held.
+func without(names, held []string) []string {
+	set := map[string]bool{}
+	for _, h := range held {
+		set[h] = true
+	}
+	var missing []string
+	for _, n := range names {
+		if !set[n] {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}
+
+// caseOf turns a spec's report into a case. Interrupted and aborted specs are
+// errors, since they say nothing of the product; so is any state that is not
+// known here.
+func caseOf(report types.SpecReport) result.Case {
+	c := result.Case{Name: report.FullText(), Attempt: max(report.NumAttempts, 1), Seconds: report.RunTime.Seconds()}
+	switch report.State {
+	case types.SpecStatePassed:
+		c.Outcome = result.Pass
+		return c
+	case types.SpecStateFailed, types.SpecStatePanicked, types.SpecStateTimedout:
+		c.Outcome = result.Fail
+	case types.SpecStateSkipped, types.SpecStatePending:
+		c.Outcome = result.Skip
+	default:
+		c.Outcome = result.Error
+	}
+	c.Message = strings.TrimSpace(report.Failure.Message)
+	if c.Message == "" {
+		c.Message = report.State.String()
+	}
+	if report.Failure.ForwardedPanic != "" {
+		c.Message += ": " + report.Failure.ForwardedPanic
+	}
+	c.Log = excerpt(report.CapturedGinkgoWriterOutput + report.CapturedStdOutErr)
+	return c
+}
+
+// excerpt keeps the end of a log: that is where a spec fails. The whole log is
+// in the suite's record.
+func excerpt(log string) string {
+	const most = 16 << 10
+	if len(log) <= most {
+		return log
+	}
+	cut := log[len(log)-most:]
+	if i := strings.IndexByte(cut, '\n'); i >= 0 {
+		cut = cut[i+1:]
+	}
+	return "… (the whole log is in the run's directory)\n" + cut
+}
+
+// names reads a list of specs: one a line, # starts a comment line.
+func names(text string) ([]string, error) {
+	var list []string
+	seen := map[string]bool{}
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if seen[line] {
+			return nil, fmt.Errorf("the list names %q twice", line)
+		}
+		seen[line] = true
+		list = append(list, line)
+	}
+	if len(list) == 0 {
+		return nil, errors.New("the list is empty")
+	}
+	return list, nil
+}
