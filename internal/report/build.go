@@ -82,8 +82,9 @@ func rank(v result.Verdict) int {
 }
 
 // redFirst moves the reasons of cells that are not qualified to the front of
-// a run that is not; the judge lists them by cell. Within a cell its order is
-// the gravest first, and stays.
+// a run that is not, and of those the first of each cell, so that one cell's
+// many reasons do not hide another cell's only one. The judge lists them by
+// cell and within a cell the gravest first; that order stays.
 func redFirst(r Report) {
 	if r.Verdict != result.NotQualified {
 		return
@@ -92,15 +93,20 @@ func redFirst(r Report) {
 	for _, c := range r.Cells {
 		blamed[c.ID] = c.Verdict == result.NotQualified
 	}
-	slices.SortStableFunc(r.Reasons, func(a, b result.Reason) int {
+	var first, more, rest []result.Reason
+	seen := map[string]bool{}
+	for _, reason := range r.Reasons {
 		switch {
-		case blamed[a.Cell] == blamed[b.Cell]:
-			return 0
-		case blamed[a.Cell]:
-			return -1
+		case !blamed[reason.Cell]:
+			rest = append(rest, reason)
+		case seen[reason.Cell]:
+			more = append(more, reason)
+		default:
+			seen[reason.Cell] = true
+			first = append(first, reason)
 		}
-		return 1
-	})
+	}
+	copy(r.Reasons, slices.Concat(first, more, rest))
 }
 
 // axisOrder puts the axes first that people ask for first.

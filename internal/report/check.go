@@ -20,6 +20,38 @@ func VerdictText(v result.Verdict) string {
 	}
 }
 
+// verdictMark is the verdict as one character, for where there are no icons.
+func verdictMark(v result.Verdict) string {
+	switch v {
+	case result.Qualified:
+		return "✓"
+	case result.NotQualified:
+		return "✗"
+	default:
+		return "?"
+	}
+}
+
+// Contested holds for a verdict that reads green while the evidence speaks
+// against it. A writer must not show it as calm.
+func (r Report) Contested() bool { return r.Verdict == result.Qualified && len(r.Alerts) > 0 }
+
+// Word is the verdict in words, with the doubt if there is one.
+func (r Report) Word() string {
+	if r.Contested() {
+		return VerdictText(r.Verdict) + ", but contradicted"
+	}
+	return VerdictText(r.Verdict)
+}
+
+// Mark is the verdict as one character.
+func (r Report) Mark() string {
+	if r.Contested() {
+		return verdictMark(result.Inconclusive)
+	}
+	return verdictMark(r.Verdict)
+}
+
 // alerts lists where the verdict and the evidence contradict each other. The
 // judge decides, the report does not; but a page that shows a green word over
 // red rows, or fewer rows than were judged, has to say so itself.
@@ -49,14 +81,21 @@ func alerts(in Input, r Report) []string {
 			say("the verdict is Qualified, but there is %s that the run ended", noEvidence)
 		}
 	}
+	judged := make(map[string]result.CellVerdict, len(d.Cells))
+	for _, dc := range d.Cells {
+		judged[Clean(dc.ID)] = dc
+	}
 	for _, c := range r.Cells {
-		out = append(out, cellAlerts(c, d)...)
+		out = append(out, cellAlerts(c, d.Notes)...)
+		if dc, ok := judged[c.ID]; ok {
+			out = append(out, countAlerts(c, dc)...)
+		}
 	}
 	return out
 }
 
 // cellAlerts compares one cell's verdict with its rows.
-func cellAlerts(c Cell, d result.Document) []string {
+func cellAlerts(c Cell, notes []result.Reason) []string {
 	var out []string
 	say := func(format string, args ...any) {
 		out = append(out, Clean("cell "+c.ID+": "+fmt.Sprintf(format, args...)))
@@ -68,13 +107,8 @@ func cellAlerts(c Cell, d result.Document) []string {
 		say("the verdict does not name this cell")
 	}
 	if c.Verdict == result.Qualified {
-		if why := against(c, d.Notes); len(why) > 0 {
+		if why := against(c, notes); len(why) > 0 {
 			say("its verdict is Qualified, but the evidence shows %s", strings.Join(why, ", "))
-		}
-	}
-	for _, dc := range d.Cells {
-		if Clean(dc.ID) == c.ID {
-			out = append(out, countAlerts(c, dc)...)
 		}
 	}
 	return out

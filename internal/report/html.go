@@ -68,7 +68,6 @@ func pageFuncs() template.FuncMap {
 		"clock":   clock,
 		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"junit":   JUnitFile,
-		"mark":    verdictMark,
 		"orNone":  orNone,
 		"hatched": func(o result.Outcome) bool { return o == result.NotRun || o == result.Error },
 		"plural":  plural,
@@ -83,7 +82,7 @@ func clock(t time.Time) string {
 	if t.IsZero() {
 		return noEvidence
 	}
-	return t.UTC().Format("2 January 2006, 15:04:05 UTC")
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 // duration writes seconds for people.

@@ -25,7 +25,7 @@ type JUnitCase struct {
 
 // The bounds of the reader. A file beyond them is damaged.
 const (
-	readMost  = 100e6     // bytes of a file; TestGrid's bound too
+	readMost  = 100 << 20 // bytes of a file; TestGrid's bound too
 	readDepth = 64        // nested elements
 	readText  = 256 << 10 // bytes kept of one text
 )
@@ -36,14 +36,18 @@ const (
 // but a damaged file must never be read as success. Runes that XML forbids
 // are replaced, since one escape sequence in a log must not cost the file.
 func ReadJUnit(r io.Reader, emit func(JUnitCase) error) error {
-	limited := &io.LimitedReader{R: r, N: readMost + 1}
+	return readJUnit(r, readMost, emit)
+}
+
+func readJUnit(r io.Reader, most int64, emit func(JUnitCase) error) error {
+	limited := &io.LimitedReader{R: r, N: most + 1}
 	jr := &junitReader{dec: xml.NewDecoder(newXMLFilter(limited)), emit: emit}
 	jr.dec.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
 		return nil, fmt.Errorf("charset %q is not UTF-8", charset)
 	}
 	err := jr.read()
-	if err != nil && limited.N <= 0 {
-		err = fmt.Errorf("larger than %d bytes: %w", int64(readMost), err)
+	if limited.N <= 0 { // also if it ends well where it was cut
+		err = errors.Join(fmt.Errorf("larger than %d bytes", most), err)
 	}
 	if err != nil {
 		return fmt.Errorf("reading junit: %w", err)

@@ -21,7 +21,7 @@ const (
 // that did not pass. Logs are left to the page.
 func WriteMarkdown(w io.Writer, r Report) error {
 	m := &markdown{}
-	m.line("# %s %s: %s", verdictMark(r.Verdict), VerdictText(r.Verdict), md(orNone(r.Release.Name)))
+	m.line("# %s %s: %s", r.Mark(), r.Word(), md(orNone(r.Release.Name)))
 	m.line("")
 	m.line("%s", md(r.Headline))
 	m.line("")
@@ -36,17 +36,6 @@ func WriteMarkdown(w io.Writer, r Report) error {
 		return fmt.Errorf("writing markdown: %w", err)
 	}
 	return nil
-}
-
-func verdictMark(v result.Verdict) string {
-	switch v {
-	case result.Qualified:
-		return "✓"
-	case result.NotQualified:
-		return "✗"
-	default:
-		return "?"
-	}
 }
 
 // markdown gathers lines up to the bound.
@@ -100,36 +89,54 @@ func (m *markdown) cells(r Report) {
 	}
 }
 
-// cases lists what did not pass, failures of all cells before errors.
+// cases lists what did not pass, failures of all cells before errors, and
+// counts what did not run.
 func (m *markdown) cases(r Report) {
-	total, shown := 0, 0
+	var lines []string
 	for _, o := range []result.Outcome{result.Fail, result.Error, result.NotRun} {
 		for _, c := range r.Cells {
 			for _, s := range c.Suites {
-				for _, k := range s.Cases {
-					if k.Outcome != o {
-						continue
-					}
-					if total++; shown == markdownCases {
-						continue
-					}
-					if shown++; shown == 1 {
-						m.line("\n## Cases that did not pass\n")
-					}
-					m.line("- **%s** %s / %s / %s: %s", o, md(c.ID), md(s.Name), md(k.Name), md(k.Message()))
-				}
+				lines = append(lines, suiteLines(c, s, o)...)
 			}
 		}
 	}
-	if total > shown {
-		m.line("- and %d more", total-shown)
+	if len(lines) == 0 {
+		return
 	}
+	m.line("\n## Cases that did not pass\n")
+	for i, l := range lines {
+		if i == markdownCases {
+			m.line("- and %d more", len(lines)-i)
+			return
+		}
+		m.line("%s", l)
+	}
+}
+
+// suiteLines are the lines about the cases of one suite that ended one way.
+func suiteLines(c Cell, s Suite, o result.Outcome) []string {
+	if o == result.NotRun {
+		if s.Counts.NotRun == 0 {
+			return nil
+		}
+		return []string{fmt.Sprintf("- **%s** %s / %s: %d of %d expected", outcomeWord(o), md(c.ID), md(s.Name), s.Counts.NotRun, s.Counts.Expected)}
+	}
+	var lines []string
+	for _, k := range s.Cases {
+		if k.Outcome == o {
+			lines = append(lines, fmt.Sprintf("- **%s** %s / %s / %s: %s", outcomeWord(o), md(c.ID), md(s.Name), md(k.Name), md(firstLine(k.Message(), markdownText))))
+		}
+	}
+	return lines
 }
 
 func reasonTexts(reasons []result.Reason) []string {
 	texts := make([]string, 0, len(reasons))
 	for _, r := range reasons {
 		t := r.Text
+		if strings.HasPrefix(r.Code, "case-") {
+			t = firstLine(t, markdownText)
+		}
 		if r.Cell != "" {
 			t = r.Cell + ": " + t
 		}

@@ -14,7 +14,7 @@ import (
 
 // samples are the runs that every writer is tested on.
 func samples() map[string]Input {
-	return map[string]Input{"good": goodRun(), "failing": failingRun(), "lost": lostRun(), "hostile": hostileRun(), "big": bigRun(4, 60), "nothing": {}}
+	return map[string]Input{"good": goodRun(), "failing": failingRun(), "lost": lostRun(), "hostile": hostileRun(), "contested": contestedRun(), "big": bigRun(4, 60), "nothing": {}}
 }
 
 func mustJSON(t *testing.T, v any) string {

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/result"
@@ -13,8 +15,9 @@ const (
 	pageReasons = 6       // reasons shown without opening anything, each list
 	pageReason  = 2 << 10 // of one reason
 	pageOpen    = 40      // cases that did not pass and are shown open
-	pageLog     = 8 << 10 // of one log
-	pageLogs    = 3 << 20 // of all logs together
+	logMost     = 8 << 10 // of one log
+	logsMost    = 3 << 20 // of all logs together
+	logLines    = 14      // of one log without opening anything
 	pageMessage = 4 << 10 // of one message
 	pageNames   = 60      // names of not-run cases shown open, each suite
 	pageCells   = 3       // with at most so many cells even the qualified ones are open
@@ -30,7 +33,7 @@ type page struct {
 	Notes   []result.Reason
 	Faults  []pageFault
 	Cells   []pageCell
-	Took    string
+	Took    string // empty: no evidence
 }
 
 type pageCell struct {
@@ -55,7 +58,15 @@ type pageCheck struct {
 
 type pageFault struct {
 	Fault
-	Log string
+	Log pageLog
+}
+
+// pageLog is a log whose end is shown and whose beginning can be opened: the
+// cause mostly stands at the end.
+type pageLog struct {
+	Earlier string
+	Lines   int // of Earlier
+	End     string
 }
 
 // pageSuite is a suite with its cases in the order in which they matter.
@@ -77,14 +88,14 @@ type pageCase struct {
 	Open    bool
 	Brief   string
 	Message string
-	Log     string
+	Log     pageLog
 	Others  []pageAttempt
 }
 
 type pageAttempt struct {
 	Attempt
 	Message string
-	Log     string
+	Log     pageLog
 }
 
 // bar is one phase on a time line that is 1000 units wide.
@@ -100,11 +111,10 @@ type layout struct {
 }
 
 func newPage(r Report) page {
-	l := &layout{logs: pageLogs, open: pageOpen}
+	l := &layout{logs: logsMost, open: pageOpen}
 	p := page{Report: r, Totals: newTotals(r.Counts)}
-	p.Title = fmt.Sprintf("%s %s: %s", verdictMark(r.Verdict), VerdictText(r.Verdict), orNone(r.Release.Name))
+	p.Title = fmt.Sprintf("%s %s: %s", r.Mark(), r.Word(), orNone(r.Release.Name))
 	p.Why, p.MoreWhy = split(briefReasons(r.Reasons), pageReasons)
-	p.Took = noEvidence
 	if !r.Run.Started.IsZero() && r.Run.Ended.After(r.Run.Started) {
 		p.Took = duration(r.Run.Ended.Sub(r.Run.Started).Seconds())
 	}
@@ -158,7 +168,6 @@ func (l *layout) cell(c Cell, cells int) pageCell {
 	if pc.Title == "" {
 		pc.Title = orNone(c.ID)
 	}
-	pc.Took = noEvidence
 	if c.HasTime {
 		pc.Took = duration(c.Seconds)
 	}
@@ -173,6 +182,7 @@ func (l *layout) cell(c Cell, cells int) pageCell {
 	for _, s := range c.Suites {
 		pc.Suites = append(pc.Suites, l.suite(s))
 	}
+	slices.SortStableFunc(pc.Suites, func(a, b pageSuite) int { return cmp.Compare(b.weight(), a.weight()) })
 	return pc
 }
 
@@ -245,6 +255,17 @@ func (l *layout) suite(s Suite) pageSuite {
 	return ps
 }
 
+// weight orders suites by how much they must not be overlooked.
+func (s pageSuite) weight() int {
+	switch n := s.Counts; {
+	case n.Failed > 0:
+		return 2
+	case n.Errored > 0, n.NotRun > 0, n.Unexpected > 0, s.Trouble != "":
+		return 1
+	}
+	return 0
+}
+
 func trouble(s Suite) string {
 	switch {
 	case s.Unplanned:
@@ -297,13 +318,19 @@ func brief(c Case) string {
 }
 
 // log takes a log's excerpt out of the room that is left on the page.
-func (l *layout) log(s string) string {
-	s = excerpt(s, pageLog)
+func (l *layout) log(s string) pageLog {
+	s = strings.TrimRight(excerpt(s, logMost), "\n")
 	if len(s) > l.logs {
-		return fmt.Sprintf("… log of %d bytes left out: this page holds as much log as it may; the journal has it …", len(s))
+		return pageLog{End: fmt.Sprintf("… log of %d bytes left out: this page holds as much log as it may; the journal has it …", len(s))}
 	}
 	l.logs -= len(s)
-	return s
+	at := len(s)
+	for range logLines {
+		if at = strings.LastIndexByte(s[:at], '\n'); at < 0 {
+			return pageLog{End: s}
+		}
+	}
+	return pageLog{Earlier: s[:at], Lines: strings.Count(s[:at], "\n") + 1, End: s[at+1:]}
 }
 
 // totals are counts as a bar and as words.

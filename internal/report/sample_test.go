@@ -387,3 +387,10 @@ func hostileRun() Input {
 	because(&in, result.NotQualified, result.Reason{Code: h, Cell: pc.ID, Suite: h, Text: h})
 	return in
 }
+
+// contestedRun says Qualified over evidence that does not.
+func contestedRun() Input {
+	in := goodRun()
+	failOne(&in)
+	return in
+}
