@@ -48,7 +48,7 @@ func configMapUpdates(ctx context.Context, e *env) {
 		case got == "before 1":
 			return fmt.Errorf("still the old values, %s after the change", time.Since(changed).Round(time.Second))
 		default:
-			return gomega.StopTrying(fmt.Sprintf("neither the old nor the new values: %q", got))
+			return final("neither the old nor the new values: %q", got)
 		}
 	})
 

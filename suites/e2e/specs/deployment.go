@@ -41,8 +41,8 @@ func deploymentRollsOut(ctx context.Context, e *env) {
 			return fmt.Errorf("reading deployment: %w", err)
 		}
 		if d.Status.AvailableReplicas < rolloutReplicas {
-			return gomega.StopTrying(fmt.Sprintf("maxUnavailable is 0, yet only %d of %d replicas were available",
-				d.Status.AvailableReplicas, rolloutReplicas))
+			return final("maxUnavailable is 0, yet only %d of %d replicas were available",
+				d.Status.AvailableReplicas, rolloutReplicas)
 		}
 		return rolledOut(d)
 	})

@@ -66,24 +66,43 @@ func (e *env) until(ctx context.Context, limit time.Duration, want string, check
 }
 
 // wait polls check until it returns nil, and fails the spec with its last
-// error after limit. check may return gomega.StopTrying(...) to fail at once.
+// error after limit, or at once with an error made by final.
 func (e *env) wait(ctx context.Context, limit time.Duration, want string, check func(context.Context) error) {
 	ginkgo.GinkgoHelper()
-	e.Eventually(ctx, func(ctx context.Context) (string, error) { return remark(check(ctx)) }).
-		WithTimeout(limit).WithPolling(poll).
-		Should(gomega.BeEmpty(), func() string { return "waiting for: " + want })
+	e.Eventually(ctx, check).WithTimeout(limit).WithPolling(poll).
+		Should(holds{}, func() string { return "waiting for: " + want })
 }
 
-// remark turns a check's error into the text that until waits to see vanish,
-// and passes on only the signal to stop.
-func remark(err error) (string, error) {
-	var signal gomega.PollingSignalError
-	switch {
-	case err == nil:
-		return "", nil
-	case errors.As(err, &signal):
-		return "", err
-	default:
-		return err.Error(), nil
+// finalError is what waiting cannot change.
+type finalError string
+
+func (f finalError) Error() string { return string(f) }
+
+// final is an error that ends a wait. A check that returned gomega's own
+// StopTrying would be reported with "a success at one point", by which gomega
+// means an earlier, ordinary error of the check.
+func final(format string, args ...any) error { return finalError(fmt.Sprintf(format, args...)) }
+
+// holds matches a check that found nothing wrong. gomega's own Succeed prints
+// the error as a Go value next to its text, several screens for an API error.
+type holds struct{}
+
+// Match implements gomega's matcher. Its error ends the wait.
+func (holds) Match(actual any) (bool, error) {
+	err, is := actual.(error)
+	if is && isFinal(err) {
+		return false, gomega.StopTrying(err.Error())
 	}
+	return actual == nil, nil
 }
+
+func isFinal(err error) bool {
+	var end finalError
+	return errors.As(err, &end)
+}
+
+// FailureMessage says what was wrong last.
+func (holds) FailureMessage(actual any) string { return fmt.Sprintf("last seen: %v", actual) }
+
+// NegatedFailureMessage is required by gomega; no check is negated.
+func (holds) NegatedFailureMessage(any) string { return "nothing was wrong" }

@@ -28,7 +28,7 @@ func TestOK(t *testing.T) {
 }
 
 func TestWait(t *testing.T) {
-	calls := 0
+	calls, hopes := 0, 0
 	tests := map[string]struct {
 		check func(context.Context) error
 		want  []string // parts of the failure; none means that it is content
@@ -40,15 +40,20 @@ func TestWait(t *testing.T) {
 			}
 			return nil
 		}},
-		"never":    {check: func(context.Context) error { return errors.New("still 2 of 3") }, want: []string{"waiting for: the sun", "Timed out", "still 2 of 3"}},
-		"hopeless": {check: func(context.Context) error { return gomega.StopTrying("it is gone") }, want: []string{"waiting for: the sun", "it is gone"}},
+		"never": {check: func(context.Context) error { return errors.New("still 2 of 3") }, want: []string{"waiting for: the sun", "Timed out", "last seen: still 2 of 3"}},
+		"hopeless": {check: func(context.Context) error {
+			if hopes++; hopes < 2 {
+				return errors.New("not yet")
+			}
+			return final("it is gone")
+		}, want: []string{"waiting for: the sun", "stop trying", "it is gone"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := &failures{}
 			begun := time.Now()
 			got.env().wait(context.Background(), time.Second, "the sun", tc.check)
-			if name == "hopeless" && time.Since(begun) > 500*time.Millisecond {
+			if name == "hopeless" && time.Since(begun) > 900*time.Millisecond {
 				t.Errorf("it went on for %s after it was told to stop", time.Since(begun))
 			}
 			all := strings.Join(got.messages, "\n")

@@ -143,7 +143,7 @@ func restarted(p *corev1.Pod) error {
 		case s.RestartCount != 1 || s.State.Running == nil || ended == nil:
 			return fmt.Errorf("want one restart and a running container, got %d restarts, running %t", s.RestartCount, s.State.Running != nil)
 		case ended.ExitCode != talkExit:
-			return gomega.StopTrying(fmt.Sprintf("the container ended with exit code %d, want %d", ended.ExitCode, talkExit))
+			return final("the container ended with exit code %d, want %d", ended.ExitCode, talkExit)
 		}
 		return nil
 	}

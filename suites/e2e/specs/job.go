@@ -38,7 +38,7 @@ func (e *env) jobCompletes(ctx context.Context) {
 			return err
 		}
 		if most = max(most, j.Status.Active); most > jobParallelism {
-			return gomega.StopTrying(fmt.Sprintf("%d pods were active, parallelism is %d", most, jobParallelism))
+			return final("%d pods were active, parallelism is %d", most, jobParallelism)
 		}
 		last = j
 		return jobEnded(j, batchv1.JobComplete)
@@ -116,7 +116,7 @@ func jobEnded(j *batchv1.Job, want batchv1.JobConditionType) error {
 		if end == want {
 			return nil
 		}
-		return gomega.StopTrying(fmt.Sprintf("job %s is %s, want %s: %s %s", j.Name, end, want, c.Reason, c.Message))
+		return final("job %s is %s, want %s: %s %s", j.Name, end, want, c.Reason, c.Message)
 	}
 	s := j.Status
 	return fmt.Errorf("job %s has not ended: %d active, %d succeeded, %d failed", j.Name, s.Active, s.Succeeded, s.Failed)

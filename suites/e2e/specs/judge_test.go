@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -14,12 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 )
-
-// stops tells whether an error ends a wait at once.
-func stops(err error) bool {
-	var signal gomega.PollingSignalError
-	return errors.As(err, &signal)
-}
 
 func TestRolledOut(t *testing.T) {
 	done := appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 3, UpdatedReplicas: 3, AvailableReplicas: 3}
@@ -122,8 +115,8 @@ func TestRestarted(t *testing.T) {
 	}
 	for name, tc := range tests {
 		err := restarted(&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: tc.statuses}})
-		if (err == nil) != tc.good || stops(err) != tc.stop {
-			t.Errorf("%s: %v, stops %t", name, err, stops(err))
+		if (err == nil) != tc.good || isFinal(err) != tc.stop {
+			t.Errorf("%s: %v, final %t", name, err, isFinal(err))
 		}
 	}
 }
@@ -181,8 +174,8 @@ func TestJobEnded(t *testing.T) {
 	}
 	for name, tc := range tests {
 		err := jobEnded(tc.job, tc.want)
-		if (err == nil) != tc.good || stops(err) != tc.stop {
-			t.Errorf("%s: %v, stops %t", name, err, stops(err))
+		if (err == nil) != tc.good || isFinal(err) != tc.stop {
+			t.Errorf("%s: %v, final %t", name, err, isFinal(err))
 		}
 	}
 }
