@@ -1,0 +1,144 @@
+package matrix
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Selection is what is wanted on each axis: names, aliases, families and, for
+// k8s, versions, latest and n-1; each possibly several with commas between.
+// An axis that is absent or has an empty list is not restricted.
+type Selection map[string][]string
+
+// choose returns the selected values of every axis, in file order, or what is
+// wrong with all of the selection.
+func (m *Matrix) choose(sel Selection) ([][]Value, error) {
+	var errs []error
+	for _, axis := range unknownAxes(m, sel) {
+		errs = append(errs, fmt.Errorf("selecting by %s: %s has no such axis; it has %s", bare(axis), m.File, m.axisNames()))
+	}
+	chosen := make([][]Value, len(m.Axes))
+	for i, axis := range m.Axes {
+		values, err := axis.pick(sel[axis.Name])
+		if err != nil {
+			errs = append(errs, err)
+		}
+		chosen[i] = values
+	}
+	return chosen, errors.Join(errs...)
+}
+
+func unknownAxes(m *Matrix, sel Selection) []string {
+	var unknown []string
+	for name, wanted := range sel {
+		if _, ok := m.Axis(name); !ok && len(wanted) > 0 {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+func (m *Matrix) axisNames() string {
+	names := make([]string, len(m.Axes))
+	for i, axis := range m.Axes {
+		names[i] = axis.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// pick returns the wanted values in file order, each once.
+func (a Axis) pick(wanted []string) ([]Value, error) {
+	if len(wanted) == 0 {
+		return a.Values, nil
+	}
+	var errs []error
+	find := newFinder(a)
+	picked := make([]bool, len(a.Values))
+	for _, want := range strings.Split(strings.Join(wanted, ","), ",") {
+		want = strings.TrimSpace(want)
+		found := find.one(want)
+		if len(found) == 0 {
+			errs = append(errs, a.unknown(want))
+		}
+		for _, i := range found {
+			picked[i] = true
+		}
+	}
+	var values []Value
+	for i, value := range a.Values {
+		if picked[i] {
+			values = append(values, value)
+		}
+	}
+	return values, errors.Join(errs...)
+}
+
+// finder finds the values that a text names. Case is ignored.
+type finder struct {
+	axis     Axis
+	places   map[string][]int // by name, alias and family, in lower case
+	versions []version        // of the values; zero where a name is none
+}
+
+func newFinder(axis Axis) finder {
+	f := finder{axis: axis, places: map[string][]int{}, versions: make([]version, len(axis.Values))}
+	for i, value := range axis.Values {
+		for _, name := range append([]string{value.Name, value.Family}, value.Aliases...) {
+			if name != "" {
+				name = strings.ToLower(name)
+				f.places[name] = append(f.places[name], i)
+			}
+		}
+		f.versions[i], _ = parseVersion(value.Name)
+	}
+	return f
+}
+
+// one finds what is selected by a text. A minor such as 1.34 selects its
+// newest release, as it does for kind and the go command.
+func (f finder) one(want string) []int {
+	want = strings.ToLower(want)
+	if found := f.places[want]; len(found) > 0 || f.axis.Name != K8s {
+		return found
+	}
+	v, ok := parseVersion(want)
+	at := -1
+	switch {
+	case ok && v.full:
+		return f.where(func(has version) bool { return has == v })
+	case ok:
+		at = newest(f.versions, v.sameMinor)
+	default:
+		at, _ = symbolic(f.versions, want)
+	}
+	if at < 0 {
+		return nil
+	}
+	return []int{at}
+}
+
+// every finds what a rule is about: as one does, except that a minor stands
+// for all of its releases. Who excludes 1.34 does not mean to let an older
+// patch of it through.
+func (f finder) every(want string) []int {
+	found := f.places[strings.ToLower(want)]
+	v, ok := parseVersion(want)
+	if len(found) == 0 && f.axis.Name == K8s && ok && !v.full {
+		return f.where(v.sameMinor)
+	}
+	return f.one(want)
+}
+
+// where returns the places of the versions that satisfy keep.
+func (f finder) where(keep func(version) bool) []int {
+	var found []int
+	for i, v := range f.versions {
+		if v.full && keep(v) {
+			found = append(found, i)
+		}
+	}
+	return found
+}

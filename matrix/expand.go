@@ -1,0 +1,173 @@
+package matrix
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Excluded is a selected cell that a rule removed.
+type Excluded struct {
+	Cell Cell
+	Rule Exclusion // the first in file order that matches
+}
+
+// maxCells bounds an expansion. Each cell is a cluster: more than this is a
+// slip in a file, and a few long axes would otherwise fill the memory.
+const maxCells = 100_000
+
+// Expand returns the selected cells, the last axis varying fastest, each axis
+// in file order, and those that a rule removed. asOf (yyyy-mm-dd) is the day
+// on which the exclusions must still hold. The result is never empty without
+// an error; the error is a *UnknownValueError where the selection names
+// nothing, and Problems where exclusions have expired.
+func (m *Matrix) Expand(sel Selection, asOf string) (cells []Cell, excluded []Excluded, err error) {
+	if err := m.checkExpiry(asOf); err != nil {
+		return nil, nil, err
+	}
+	chosen, err := m.choose(sel)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.checkCount(chosen); err != nil {
+		return nil, nil, err
+	}
+	rules := m.compile()
+	place := make([]int, len(chosen))
+	for more := true; more; more = advance(place, chosen) {
+		cell := m.cellAt(place, chosen)
+		if rule := matching(rules, cell); rule >= 0 {
+			excluded = append(excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
+			continue
+		}
+		cells = append(cells, cell)
+	}
+	if len(cells) == 0 {
+		return nil, excluded, m.emptyError(excluded)
+	}
+	return cells, excluded, checkIDs(cells)
+}
+
+// checkIDs holds what the rest of the program builds on, directories and
+// resource names. A collision of hashes must be an error, however unlikely.
+func checkIDs(cells []Cell) error {
+	seen := make(map[string]Cell, len(cells))
+	for _, cell := range cells {
+		if other, again := seen[cell.ID]; again {
+			return fmt.Errorf("expanding: the cells %v and %v have one id, %s; rename a value", other.Values, cell.Values, cell.ID)
+		}
+		seen[cell.ID] = cell
+	}
+	return nil
+}
+
+// checkExpiry refuses to go on under exclusions nobody stands behind any more.
+func (m *Matrix) checkExpiry(asOf string) error {
+	if !isDate(asOf) {
+		return fmt.Errorf("expanding %s: the day to expand for is %s, not yyyy-mm-dd", m.File, quoted(asOf))
+	}
+	var expired Problems
+	for _, rule := range m.Exclude {
+		if rule.Expires < asOf { // text order is date order in this form
+			expired = append(expired, Problem{
+				File: rule.File, Line: rule.Line, Column: rule.Column,
+				Text:   fmt.Sprintf("the exclusion expired on %s (%s; owner %s, issue %s)", rule.Expires, rule.Reason, rule.Owner, rule.Issue),
+				Remedy: "remove it, or let its owner set a later date",
+			})
+		}
+	}
+	return expired.sorted()
+}
+
+// isDate accepts real days in the form yyyy-mm-dd.
+func isDate(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
+}
+
+func (m *Matrix) checkCount(chosen [][]Value) error {
+	count := min(len(chosen), 1)
+	for _, values := range chosen {
+		count *= len(values) // at most maxCells times what fits in a file
+		if count > maxCells {
+			return fmt.Errorf("expanding %s: more than %d cells are selected; select fewer values", m.File, maxCells)
+		}
+	}
+	if count == 0 {
+		return errors.New("expanding a matrix without axes or values; load one first")
+	}
+	return nil
+}
+
+// compile resolves each rule to the names it removes, by axis.
+func (m *Matrix) compile() []map[string]map[string]bool {
+	finders := map[string]finder{}
+	for _, axis := range m.Axes {
+		finders[axis.Name] = newFinder(axis)
+	}
+	rules := make([]map[string]map[string]bool, len(m.Exclude))
+	for i, rule := range m.Exclude {
+		rules[i] = map[string]map[string]bool{}
+		for name, wanted := range rule.When {
+			find := finders[name]
+			names := map[string]bool{}
+			for _, want := range wanted {
+				for _, at := range find.every(want) {
+					names[find.axis.Values[at].Name] = true
+				}
+			}
+			rules[i][name] = names
+		}
+	}
+	return rules
+}
+
+// matching is the first rule that removes the cell, or -1.
+func matching(rules []map[string]map[string]bool, cell Cell) int {
+next:
+	for i, rule := range rules {
+		for axis, names := range rule {
+			if !names[cell.Values[axis]] {
+				continue next
+			}
+		}
+		return i
+	}
+	return -1
+}
+
+// advance moves to the next combination, the last axis fastest; false after
+// the last one.
+func advance(place []int, chosen [][]Value) bool {
+	for i := len(place) - 1; i >= 0; i-- {
+		place[i]++
+		if place[i] < len(chosen[i]) {
+			return true
+		}
+		place[i] = 0
+	}
+	return false
+}
+
+func (m *Matrix) cellAt(place []int, chosen [][]Value) Cell {
+	values := make(map[string]string, len(place))
+	for i, axis := range m.Axes {
+		values[axis.Name] = chosen[i][place[i]].Name
+	}
+	return NewCell(values)
+}
+
+// emptyError names the rules that left nothing to run.
+func (m *Matrix) emptyError(excluded []Excluded) error {
+	var rules []string
+	seen := map[string]bool{}
+	for _, e := range excluded {
+		if at := e.Rule.At(); !seen[at] {
+			seen[at] = true
+			rules = append(rules, fmt.Sprintf("%s (%s)", at, e.Rule.Reason))
+		}
+	}
+	return fmt.Errorf("expanding %s: nothing is left to run: rules exclude each of the %d selected cells: %s; select other values or change the rules",
+		m.File, len(excluded), strings.Join(rules, ", "))
+}

@@ -1,0 +1,165 @@
+// Package matrix reads, checks and expands the axes that a release is
+// qualified on. It is pure: bytes and values in, values out. It knows neither
+// clusters, clocks, the environment nor the network.
+package matrix
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+//go:embed default.yaml
+var defaultYAML string
+
+// Default returns the shipped matrix and the name to report problems under.
+func Default() (data []byte, name string) {
+	return []byte(defaultYAML), "matrix/default.yaml"
+}
+
+// Matrix is a loaded and checked matrix. It is not to be changed.
+type Matrix struct {
+	File    string
+	Axes    []Axis
+	Suites  []string
+	Workers int // beside the control plane, in every cluster
+	Exclude []Exclusion
+	// Warnings are about the file as it was loaded, e.g. a rule that matches
+	// nothing. They are to be shown wherever the cells are.
+	Warnings []Problem
+}
+
+// Axis is one dimension of the matrix.
+type Axis struct {
+	Name   string
+	Values []Value // at least one
+
+	given bool // its value came from the caller, not from the catalog
+}
+
+// Value is one point on an axis.
+type Value struct {
+	Name    string
+	Aliases []string // other names of this value alone
+	Family  string   // a name that selects every value which has it, or ""
+	Release string   // k8s only: where the release comes from, e.g. "source:v1.34.4"
+}
+
+// Exclusion is a rule that removes cells, and who stands behind it.
+type Exclusion struct {
+	// When holds wanted values by axis. A cell that has one of them on each
+	// of these axes is removed.
+	When    map[string][]string
+	Reason  string
+	Owner   string
+	Issue   string
+	Expires string // yyyy-mm-dd, the last day on which it holds
+
+	File   string
+	Line   int
+	Column int
+}
+
+// At is the place of the rule, file:line.
+func (e Exclusion) At() string { return fmt.Sprintf("%s:%d", e.File, e.Line) }
+
+// Axis finds an axis by its name.
+func (m *Matrix) Axis(name string) (Axis, bool) {
+	for _, axis := range m.Axes {
+		if axis.Name == name {
+			return axis, true
+		}
+	}
+	return Axis{}, false
+}
+
+// Value finds a value by its axis and its exact name, as cells have it.
+func (m *Matrix) Value(axis, name string) (Value, bool) {
+	a, _ := m.Axis(axis)
+	for _, value := range a.Values {
+		if value.Name == name {
+			return value, true
+		}
+	}
+	return Value{}, false
+}
+
+// WithRelease returns a copy that qualifies one release which the catalog
+// does not know: its k8s axis has this value alone. The version is that of
+// the release's Kubernetes; ref is handed through as the value's Release.
+//
+// Warnings stay those of the file: that a rule does not concern this release
+// is nothing to warn of.
+func (m *Matrix) WithRelease(version, ref string) *Matrix {
+	if v, ok := parseVersion(version); ok && v.full {
+		version = v.String()
+	}
+	axis := Axis{Name: K8s, Values: []Value{{Name: version, Release: ref}}, given: true}
+	derived := *m
+	derived.Axes = slices.Clone(m.Axes)
+	at := slices.IndexFunc(derived.Axes, func(a Axis) bool { return a.Name == K8s })
+	if at < 0 {
+		derived.Axes = append(derived.Axes, axis)
+	} else {
+		derived.Axes[at] = axis
+	}
+	return &derived
+}
+
+// names lists the values of the axis, in the order people expect.
+func (a Axis) names() []string {
+	names := make([]string, len(a.Values))
+	for i, value := range a.Values {
+		names[i] = value.Name
+	}
+	slices.SortFunc(names, naturalCompare)
+	return names
+}
+
+// otherNames lists the aliases and families of the axis.
+func (a Axis) otherNames() []string {
+	var others []string
+	for _, value := range a.Values {
+		others = append(others, value.Aliases...)
+		if value.Family != "" {
+			others = append(others, value.Family)
+		}
+	}
+	slices.SortFunc(others, naturalCompare)
+	return slices.Compact(others)
+}
+
+// naturalCompare orders v1.9 before v1.10: runs of digits by their number.
+func naturalCompare(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		p, q := chunk(x), chunk(y)
+		x, y = x[len(p):], y[len(q):]
+		if isDigit(p[0]) && isDigit(q[0]) {
+			p, q = strings.TrimLeft(p, "0"), strings.TrimLeft(q, "0")
+			if len(p) != len(q) {
+				return len(p) - len(q)
+			}
+		}
+		if c := strings.Compare(p, q); c != 0 {
+			return c
+		}
+	}
+	if len(x) != len(y) {
+		return len(x) - len(y)
+	}
+	return strings.Compare(a, b) // "01" and "1" are not the same text
+}
+
+// chunk is the leading run of digits, or of anything else.
+func chunk(s string) string {
+	for i := 1; i < len(s); i++ {
+		if isDigit(s[i]) != isDigit(s[0]) {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

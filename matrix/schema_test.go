@@ -1,0 +1,230 @@
+package matrix
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"go.yaml.in/yaml/v3"
+	"pgregory.net/rapid"
+)
+
+func readSchema(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	data, err := os.ReadFile("matrix.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	return &schema
+}
+
+func resolvedSchema(t testing.TB) *jsonschema.Resolved {
+	t.Helper()
+	resolved, err := readSchema(t).Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resolved
+}
+
+// plain is the file as an editor's validator sees it: the JSON data model,
+// dates as texts (YAML 1.2).
+func plain(t testing.TB, data []byte) any {
+	t.Helper()
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		t.Fatalf("not YAML: %v", err)
+	}
+	return plainNode(t, doc.Content[0])
+}
+
+func plainNode(t testing.TB, n *yaml.Node) any {
+	t.Helper()
+	switch n.Kind {
+	case yaml.MappingNode:
+		object := map[string]any{}
+		for i := 0; i < len(n.Content); i += 2 {
+			object[n.Content[i].Value] = plainNode(t, n.Content[i+1])
+		}
+		return object
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, item := range n.Content {
+			list = append(list, plainNode(t, item))
+		}
+		return list
+	}
+	switch n.Tag {
+	case "!!null", "!!int", "!!float", "!!bool":
+		var value any
+		if err := n.Decode(&value); err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	return n.Value
+}
+
+func TestDefaultMeetsSchema(t *testing.T) {
+	data, _ := Default()
+	if err := resolvedSchema(t).Validate(plain(t, data)); err != nil {
+		t.Error(err)
+	}
+}
+
+// The schema and the loader state some forms twice; here they are compared.
+func TestSchemaHasTheLoadersForms(t *testing.T) {
+	defs := readSchema(t).Defs
+	k8s := defs["k8sValue"].Properties
+	for name, pair := range map[string][2]string{
+		"name":     {defs["name"].Pattern, nameForm.String()},
+		"prose":    {defs["prose"].Pattern, proseForm.String()},
+		"release":  {k8s["release"].Pattern, releaseForm.String()},
+		"reserved": {defs["reserved"].Pattern, reservedForm.String()},
+		"bounds": {
+			fmt.Sprint(*defs["prose"].MaxLength, *defs["names"].MaxItems, *k8s["name"].MaxLength, *readSchema(t).Properties["workers"].Maximum),
+			fmt.Sprint(maxProse, maxList, maxName, maxWorkers),
+		},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: %s in the schema, %s in the loader", name, pair[0], pair[1])
+		}
+	}
+}
+
+// agree says what each makes of a file.
+func agree(t *testing.T, schema *jsonschema.Resolved, text string) (bySchema, byLoader error) {
+	t.Helper()
+	_, byLoader = Load("m.yaml", []byte(text))
+	return schema.Validate(plain(t, []byte(text))), byLoader
+}
+
+func TestSchemaAndLoaderAgree(t *testing.T) {
+	k8s := "release: source:v1.35.4"
+	tests := []struct {
+		old, new string
+		good     bool
+	}{
+		{"workers: 1", "workers: 0", true},
+		{"workers: 1", "workers: 99", true},
+		{"workers: 1", "workers: 100", false},
+		{"workers: 1", "workers: -1", false},
+		{"workers: 1", "workers: 1.5", false},
+		{"workers: 1", "workers: two", false},
+		{"workers: 1", "workers:", false},
+		{"workers: 1", "worker: 1", false},
+		{"qualify/v1", "qualify/v2", false},
+		{"kind: Matrix", "kind: matrix", false},
+		{"[smoke]", "[]", false},
+		{"[smoke]", "[smoke, smoke]", false},
+		{"[smoke]", "[a, b]", true},
+		{"[smoke]", "[A]", false},
+		{"[smoke]", `[""]`, false},
+		{"[smoke]", "[" + strings.Repeat("a", 63) + "]", true},
+		{"[smoke]", "[" + strings.Repeat("a", 64) + "]", false},
+		{"family: debian\n", "family: debian\n        aliases: []\n", true},
+		{"family: debian\n", "family: debian\n        aliases: [a, b]\n", true},
+		{"family: debian\n", "family: debian\n        aliases: a\n", false},
+		{"family: debian\n", "family: debian\n        release: source:x\n", false},
+		{"family: debian\n", "family: debian\n        tier: gate\n", false},
+		{"name: ubuntu-22.04", "name: 22.04", false},
+		{"name: ubuntu-22.04", "name: 2026-01-31", true},
+		{"name: v1.34.4", "name: v1.34", false},
+		{"name: v1.34.4", "name: v1.034.4", false},
+		{"name: v1.35.4\n        release: source:v1.35.4", "name: v1.35.0-rc.1\n        release: file:rc.yaml", true},
+		{"name: v1.35.4\n        release: source:v1.35.4", "name: v1.35.0-rc.\n        release: file:rc.yaml", false},
+		{k8s, "release: a b", false},
+		{k8s, "release:", false},
+		{k8s, "family: x", false},
+		{k8s, k8s + "\n        aliases: [blessed]", true},
+		{k8s, k8s + "\n        aliases: [n-1]", false},
+		{k8s, k8s + "\n        family: v1", false},
+		{`["1.34"]`, `"1.34"`, true},
+		{`["1.34"]`, "1.34", false},
+		{`["1.34"]`, "[]", false},
+		{`{os: debian, k8s: ["1.34"]}`, "{}", false},
+		{"too old", `""`, false},
+		{"too old", `" \t"`, false},
+		{"too old", "|\n      a\n      b", true},
+		{"too old", strings.Repeat("é", 1000), true},
+		{"too old", strings.Repeat("é", 1001), false},
+		{`"#12"`, "12", false},
+		{"2026-12-31", "31.12.2026", false},
+		{"2026-12-31", "2026-13-01", false},
+		{"2026-12-31", `"2026-12-31"`, true},
+		{"    expires: 2026-12-31\n", "", false},
+	}
+	schema := resolvedSchema(t)
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s to %.30s", strings.TrimSpace(tt.old), tt.new), func(t *testing.T) {
+			bySchema, byLoader := agree(t, schema, vary(t, tt.old, tt.new))
+			if (bySchema == nil) != tt.good || (byLoader == nil) != tt.good {
+				t.Errorf("good is %v\nschema: %v\nloader: %v", tt.good, bySchema, byLoader)
+			}
+		})
+	}
+}
+
+// damage changes one random node of a good file in a way that both must see.
+func damage(rt *rapid.T, root *yaml.Node) string {
+	var all []*yaml.Node
+	var walk func(*yaml.Node)
+	walk = func(n *yaml.Node) {
+		all = append(all, n)
+		for i, child := range n.Content {
+			if n.Kind == yaml.SequenceNode || i%2 == 1 {
+				walk(child)
+			}
+		}
+	}
+	walk(root)
+	n := rapid.SampledFrom(all).Draw(rt, "node")
+	what := rapid.SampledFrom([]string{"null", "number", "bool", "list", "mapping", "extra key", "blank", "nothing"}).Draw(rt, "what")
+	switch what {
+	case "null", "number", "bool":
+		*n = yaml.Node{Kind: yaml.ScalarNode, Value: map[string]string{"null": "null", "number": "1.5", "bool": "true"}[what]}
+	case "list":
+		*n = yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{{Kind: yaml.SequenceNode}}}
+	case "mapping":
+		*n = yaml.Node{Kind: yaml.MappingNode}
+	case "blank":
+		*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: " "}
+	case "extra key":
+		n.Content = append([]*yaml.Node{{Kind: yaml.ScalarNode, Value: "Extra"}, {Kind: yaml.ScalarNode, Value: "1.5"}}, n.Content...)
+		n.Kind, n.Tag, n.Value, n.Style = yaml.MappingNode, "", "", 0
+	}
+	return what
+}
+
+func TestSchemaAndLoaderAgreeOnDamage(t *testing.T) {
+	schema := resolvedSchema(t)
+	bad := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(small), &doc); err != nil {
+			rt.Fatal(err)
+		}
+		what := damage(rt, doc.Content[0])
+		text, err := yaml.Marshal(&doc)
+		if err != nil {
+			rt.Skip(err) // e.g. a list with the odd number of a mapping's nodes
+		}
+		bySchema, byLoader := agree(t, schema, string(text))
+		if (bySchema == nil) != (byLoader == nil) {
+			rt.Errorf("after %s\nschema: %v\nloader: %v\n%s", what, bySchema, byLoader, text)
+		}
+		if byLoader != nil {
+			bad++
+		}
+	})
+	if bad == 0 {
+		t.Error("no file was bad")
+	}
+}
