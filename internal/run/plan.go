@@ -1,0 +1,181 @@
+// Package run compiles a plan (pure) and executes it: the loop that brings a
+// cell's cluster up, proves what it runs, runs the suites and tears it down,
+// with every step journalled before it is shown or acted on. It knows no
+// flags, no terminal, no file format of a report and no concrete provisioner.
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/matrix"
+	"github.com/qualify-dev/qualify/suites"
+)
+
+// Plan is what will be run, as plain data: saved before anything is created.
+type Plan struct {
+	APIVersion string     `json:"apiVersion"` // "qualify/v1"
+	Kind       string     `json:"kind"`       // "Plan"
+	Hash       string     `json:"hash"`       // of everything below
+	Workers    int        `json:"workers"`    // beside the control plane, in every cluster
+	Budgets    Budgets    `json:"budgets"`
+	Cells      []PlanCell `json:"cells"`
+	Excluded   []Excluded `json:"excluded"`
+}
+
+// PlanCell is one cell of a plan.
+type PlanCell struct {
+	ID      string             `json:"id"`
+	Values  map[string]string  `json:"values"`
+	Release result.ReleaseRef  `json:"release"`
+	Suites  []result.PlanSuite `json:"suites"`
+}
+
+// Excluded is a cell that a rule removed.
+type Excluded struct {
+	Values  map[string]string `json:"values"`
+	Rule    string            `json:"rule"` // file:line
+	Reason  string            `json:"reason"`
+	Owner   string            `json:"owner"`
+	Expires string            `json:"expires"`
+}
+
+// Budgets bounds the phases of a cell, in seconds. A phase that needs longer
+// is ended, and what it had not shown by then is missing.
+type Budgets struct {
+	Up       int `json:"up"` // node image included
+	Identify int `json:"identify"`
+	Suite    int `json:"suite"` // each
+	Collect  int `json:"collect"`
+	Down     int `json:"down"`
+}
+
+// DefaultBudgets are several times what the phases take on two slow cores.
+func DefaultBudgets() Budgets {
+	return Budgets{Up: 30 * 60, Identify: 3 * 60, Suite: 45 * 60, Collect: 3 * 60, Down: 4 * 60}
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// Compilation is what a plan is compiled from.
+type Compilation struct {
+	Cells    []matrix.Cell
+	Excluded []matrix.Excluded
+	Workers  int
+	Suites   []string
+	Releases map[string]*release.Release // by the cells' k8s value
+	Entries  map[string]provision.Entry  // by the cells' provisioner value
+}
+
+// Compile makes the plan, or says everything that stands against it.
+func Compile(c Compilation) (Plan, error) {
+	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Cells: []PlanCell{}, Excluded: []Excluded{}}
+	if len(c.Cells) == 0 {
+		return plan, errors.New("the plan is empty: no cell is selected")
+	}
+	if len(c.Suites) == 0 {
+		return plan, errors.New("the plan is empty: no suite is selected")
+	}
+	var problems error
+	for _, cell := range c.Cells {
+		planned, err := c.cell(cell)
+		if err != nil {
+			problems = errors.Join(problems, fmt.Errorf("cell %s: %w", cell.ID, err))
+			continue
+		}
+		plan.Cells = append(plan.Cells, planned)
+	}
+	for _, e := range c.Excluded {
+		plan.Excluded = append(plan.Excluded, Excluded{Values: e.Cell.Values, Rule: e.Rule.At(), Reason: e.Rule.Reason, Owner: e.Rule.Owner, Expires: e.Rule.Expires})
+	}
+	if problems != nil {
+		return plan, problems
+	}
+	var err error
+	plan.Hash, err = plan.hash()
+	return plan, err
+}
+
+func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
+	rel, ok := c.Releases[cell.Value("k8s")]
+	if !ok {
+		return PlanCell{}, fmt.Errorf("no release for Kubernetes %s", cell.Value("k8s"))
+	}
+	entry, ok := c.Entries[cell.Value("provisioner")]
+	if !ok {
+		return PlanCell{}, fmt.Errorf("unknown provisioner %q", cell.Value("provisioner"))
+	}
+	if err := entry.Can(cell); err != nil {
+		return PlanCell{}, fmt.Errorf("provisioner %s: %w", entry.Name, err)
+	}
+	planned := PlanCell{ID: cell.ID, Values: cell.Values, Release: result.ReleaseRef{Name: rel.Name, Kubernetes: rel.Kubernetes(), Digest: rel.Digest()}}
+	for _, name := range c.Suites {
+		suite, err := suites.Find(name)
+		if err != nil {
+			return PlanCell{}, err
+		}
+		expected, err := suite.Expect(rel)
+		if err != nil {
+			return PlanCell{}, fmt.Errorf("suite %s: %w", name, err)
+		}
+		if len(expected) == 0 {
+			return PlanCell{}, fmt.Errorf("suite %s expects nothing", name)
+		}
+		planned.Suites = append(planned.Suites, result.PlanSuite{Name: name, Expected: expected})
+	}
+	return planned, nil
+}
+
+// hash is the SHA-256 of the plan's JSON without the hash itself.
+func (p Plan) hash() (string, error) {
+	p.Hash = ""
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("hashing the plan: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// Check is an error where the plan is not the one that its hash stands for.
+func (p Plan) Check() error {
+	hash, err := p.hash()
+	if err != nil {
+		return err
+	}
+	if hash != p.Hash {
+		return fmt.Errorf("the plan was changed after it was made: its content has hash %s, it says %s", hash, p.Hash)
+	}
+	return nil
+}
+
+// Judged is the part of the plan that the judge needs. A plan of cells with
+// one release is about that release; one of several names none.
+func (p Plan) Judged() result.Plan {
+	judged := result.Plan{Hash: p.Hash}
+	for i, c := range p.Cells {
+		judged.Cells = append(judged.Cells, result.PlanCell(c))
+		if i == 0 {
+			judged.Release = c.Release
+		} else if c.Release != judged.Release {
+			judged.Release = result.ReleaseRef{Name: "several", Kubernetes: "several", Digest: p.releases()}
+		}
+	}
+	return judged
+}
+
+// releases is one digest for all releases of the plan.
+func (p Plan) releases() string {
+	h := sha256.New()
+	for _, c := range p.Cells {
+		fmt.Fprintln(h, c.Release.Digest)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
