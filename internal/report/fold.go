@@ -138,7 +138,7 @@ func (f *folding) place(c *cellFold, e result.Event) {
 	case result.IdentityMatch:
 		c.markUp(e.Time)
 		c.cell.Identity = append(c.cell.Identity, Comparison{
-			Stage: Clean(e.Stage), Checked: cleanAll(e.Checked), Mismatched: cleanAll(e.Mismatched),
+			Lease: len(c.cell.Leases), Stage: Clean(e.Stage), Checked: cleanAll(e.Checked), Mismatched: cleanAll(e.Mismatched),
 		})
 	case result.ProductFault, result.InfraFault:
 		c.cell.Faults = append(c.cell.Faults, c.fault(e))

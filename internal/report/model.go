@@ -95,6 +95,7 @@ type Cell struct {
 
 // Comparison is one check of what ran against what the release holds.
 type Comparison struct {
+	Lease      int    // the cell's lease, counted from 1
 	Stage      string // "before" or "after" the suites
 	Checked    []string
 	Mismatched []string

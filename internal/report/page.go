@@ -54,6 +54,7 @@ type pageCell struct {
 type pageCheck struct {
 	Comparison
 	Missing bool // there should be a comparison here
+	Old     bool // made on resources that were given up, so it shows nothing good
 }
 
 type pageFault struct {
@@ -189,20 +190,22 @@ func (l *layout) cell(c Cell, cells int) pageCell {
 // checks lists the comparisons, with a row for each that is missing.
 func checks(c Cell) []pageCheck {
 	var out []pageCheck
+	last := len(c.Leases)
 	for _, stage := range []string{result.StageBefore, result.StageAfter} {
-		n := len(out)
+		found := false
 		for _, i := range c.Identity {
 			if i.Stage == stage {
-				out = append(out, pageCheck{Comparison: i})
+				found = found || i.Lease == last
+				out = append(out, pageCheck{Comparison: i, Old: i.Lease != last})
 			}
 		}
-		if len(out) == n {
+		if !found {
 			out = append(out, pageCheck{Comparison: Comparison{Stage: stage}, Missing: true})
 		}
 	}
 	for _, i := range c.Identity {
 		if i.Stage != result.StageBefore && i.Stage != result.StageAfter {
-			out = append(out, pageCheck{Comparison: i})
+			out = append(out, pageCheck{Comparison: i, Old: true})
 		}
 	}
 	return out
