@@ -30,7 +30,9 @@ func (s *Store) look(ctx context.Context, root *os.Root, c *cached, a Asset) (su
 		return sums{}, false, s.evict(root, a, "not-a-file-"+rand.Text())
 	}
 	if !c.trusts(info) {
-		if err := s.rehash(ctx, root, c, name); err != nil {
+		if err := s.rehash(ctx, root, c, name); errors.Is(err, fs.ErrNotExist) {
+			return sums{}, false, nil // another process evicted it
+		} else if err != nil {
 			return sums{}, false, err
 		}
 	}
@@ -42,36 +44,47 @@ func (s *Store) look(ctx context.Context, root *os.Root, c *cached, a Asset) (su
 	return c.sums, true, setMode(root, name, info.Mode(), mode(a))
 }
 
-// rehash reads a file of the store. Whoever writes to it meanwhile makes the
-// answer worthless, and is told so.
+// rehash reads a file of the store. One that changes meanwhile is read again:
+// another process may have put its own verified copy there, but whoever keeps
+// writing to it is no such process.
 func (s *Store) rehash(ctx context.Context, root *os.Root, c *cached, name string) error {
+	for range 5 {
+		if done, err := s.hashOnce(ctx, root, c, name); done || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s changes while it is read", name)
+}
+
+// hashOnce is done when the file was the same before and after.
+func (s *Store) hashOnce(ctx context.Context, root *os.Root, c *cached, name string) (done bool, err error) {
 	c.info = nil
 	start := time.Now()
 	f, err := root.Open(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	before, err := f.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := regular(before); err != nil {
-		return fmt.Errorf("%s %w", name, err)
+		return false, fmt.Errorf("%s %w", name, err)
 	}
 	got, err := stream(ctx, io.Discard, f, before.Size())
-	if err != nil && !errors.Is(err, errTooLarge) {
-		return fmt.Errorf("reading %s: %w", name, err)
+	if err != nil && !errors.Is(err, errTooLarge) { // which says that it has grown
+		return false, fmt.Errorf("reading %s: %w", name, err)
 	}
 	after, statErr := root.Lstat(name)
 	if statErr != nil {
-		return statErr
+		return false, statErr
 	}
 	if err != nil || !same(before, after) {
-		return fmt.Errorf("%s changed while it was read", name)
+		return false, nil
 	}
 	c.remember(got, before, start)
-	return nil
+	return true, nil
 }
 
 // evict moves the asset's file out of the way, and says so.
@@ -119,7 +132,8 @@ func tempFile(root *os.Root) (*temp, error) {
 }
 
 // publish gives a verified file its final name. It is on the disk before it
-// has that name: after a power cut the name must not stand for a hole.
+// has that name: after a power cut the name must not stand for a hole. That the
+// name itself may then be lost does no harm, so the folder is not synced.
 func publish(root *os.Root, t *temp, name string, mode fs.FileMode) error {
 	if err := t.Chmod(mode); err != nil {
 		return err
@@ -130,14 +144,7 @@ func publish(root *os.Root, t *temp, name string, mode fs.FileMode) error {
 	if err := t.Close(); err != nil {
 		return err
 	}
-	if err := root.Rename(t.name, name); err != nil {
-		return err
-	}
-	dir, err := root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return root.Rename(t.name, name)
 }
 
 // setMode makes a file read-only again, and executable where it is wanted so.

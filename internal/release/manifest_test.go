@@ -39,6 +39,8 @@ func names(assets []Asset) []string {
 	return names
 }
 
+const apiserver = "kube-apiserver-image"
+
 func TestErasParse(t *testing.T) {
 	for _, tc := range []struct {
 		file, name, channel string
@@ -109,95 +111,96 @@ func TestEachFieldIsRead(t *testing.T) {
 	}
 }
 
-// TestBadManifests changes one thing in a good manifest, and wants one problem
-// with its line and asset.
+// badManifests are changes of one thing in a good manifest, with the one
+// problem that each must give.
+var badManifests = []struct {
+	name, old, new string
+	asset, want    string
+}{
+	{"channel", "channel: 1-24", "channel: v1.24", "", `channel "v1.24" is not a channel like 1-34`},
+	{"no channel", "  channel: 1-24\n", "", "", "spec has no channel"},
+	{"null channel", "channel: 1-24", "channel: null", "", "spec has no channel"},
+	{"number zero", "number: 7", "number: 0", "", `number "0" is not a whole number of at least 1`},
+	{"number text", "number: 7", `number: "7"`, "", "not a whole number"},
+	{"number fraction", "number: 7", "number: 7.5", "", "not a whole number"},
+	{"number huge", "number: 7", "number: 99999999999999999999", "", "not a whole number"},
+	{"no number", "  number: 7\n", "", "", "spec has no number"},
+	{"no date", `  date: "2023-01-20T00:00:00Z"` + "\n", "", "", "status has no date"},
+	{"date", "2023-01-20T00:00:00Z", "20 January 2023", "", "is not RFC 3339"},
+	{"name", "name: kubernetes-1-24-eks-7", "name: ../../etc", "", `name "../../etc" is not a name`},
+	{"no name", "  name: kubernetes-1-24-eks-7\n", "", "", "metadata has no name"},
+	{"other number", "number: 7", "number: 8", "", "does not agree with channel 1-24 and number 8"},
+	{"other channel", "name: kubernetes-1-24-eks-7", "name: kubernetes-1-25-eks-7", "", "does not agree with channel"},
+	{"other Kubernetes", "gitTag: v1.24.9", "gitTag: v1.25.1", "", "does not agree with component kubernetes, which is v1.25.1"},
+	{"no version", "gitTag: v1.24.9", "gitTag: main", "", "is not a version like v1.34.4"},
+	{"no tag", "    gitTag: v1.24.9\n", "", "", "no component kubernetes with a gitTag"},
+	{"no kubernetes", "name: kubernetes\n", "name: kube\n", "", "no component kubernetes"},
+	{"git tag", "gitTag: v1.9.3", "gitTag: ../v1.9.3", "", "is not a git tag"},
+	{"git commit", "gitCommit: ", "gitCommit: x", "", "is not a git commit"},
+	{"component leaves", "name: coredns\n", "name: ../x\n", "", `name "../x" is not a component's name`},
+	{"component absolute", "name: coredns\n", "name: /etc\n", "", `name "/etc" is not a component's name`},
+	{"component twice", "name: coredns\n", "name: kubernetes\n", "", `component "kubernetes" is listed twice, first in line 11`},
+	{"no component name", "    name: coredns\n", "", "", "component has no name"},
+	{"asset leaves", "name: " + kubelet, "name: bin/../../kubelet", "", `asset name "bin/../../kubelet" is not a plain relative name`},
+	{"asset absolute", "name: " + kubelet, "name: /bin/kubelet", "", "is not a plain relative name"},
+	{"asset folder", "name: " + kubelet, "name: bin/linux/", "", "is not a plain relative name"},
+	{"asset hidden", "name: " + kubelet, "name: bin/.kubelet", "", "is not a plain relative name"},
+	{"asset option", "name: " + kubelet, "name: -rf", "", "is not a plain relative name"},
+	{"asset backslash", "name: " + kubelet, `name: bin\..\kubelet`, "", "is not a plain relative name"},
+	{"asset long", "name: " + kubelet, "name: " + strings.Repeat("a", 256), "", "longer than 255"},
+	{"no asset name", "      name: pause-image\n", "", "", "has no name"},
+	{"asset twice", "name: pause-image", "name: " + apiserver, apiserver, "its name is listed twice, first in line 12"},
+	{"asset twice elsewhere", "name: coredns-image", "name: " + apiserver, apiserver, "its name is listed twice, first in line 12"},
+	{"type", "type: Archive", "type: Tarball", kubelet, `type "Tarball" is not Archive or Image`},
+	{"other type", "type: Archive", "type: Image", kubelet, "has type Image but archive fields"},
+	{"os", "os: linux\n      type: Archive", "os: plan9\n      type: Archive", kubelet, "is not linux, darwin or windows"},
+	{"no arch", "    - arch:\n      - amd64\n      - arm64\n      description: image of kube-apiserver\n", "    - description: image of kube-apiserver\n", apiserver, "image asset has no arch"},
+	{"empty arch", "arch:\n      - amd64\n      - arm64\n      description: image of kube-apiserver\n", "arch: []\n      description: x\n", apiserver, "image asset has no arch"},
+	{"no arch of file", "arch:\n      - amd64\n      archive:", "archive:", kubelet, "archive asset has no arch"},
+	{"arch", "- amd64\n      archive", "- ../amd64\n      archive", kubelet, "not an architecture"},
+	{"arch twice", "      - arm64\n      description: image of kube-apiserver", "      - amd64\n      description: image of kube-apiserver", apiserver, "is twice in the list"},
+	{"arch not a list", "arch:\n      - amd64\n      - arm64\n      description: image of kube-apiserver", "arch: amd64\n      description: x", apiserver, "is not a list"},
+	{"no registry", "uri: public.ecr.aws/eks-distro/kubernetes/kube-apiserver", "uri: /kubernetes/kube-apiserver", apiserver, "has no registry"},
+	{"short uri", "uri: public.ecr.aws/eks-distro/kubernetes/kube-apiserver:v1.24.9-eks-1-24-7", "uri: pause", apiserver, "has no registry"},
+	{"no tag", "kube-apiserver:v1.24.9-eks-1-24-7", "kube-apiserver", apiserver, "is not registry/repository:tag"},
+	{"digest in uri", "kube-apiserver:v1.24.9-eks-1-24-7", "kube-apiserver@sha256:" + strings.Repeat("0", 64), apiserver, "belongs into imageDigest"},
+	{"uri leaves", "eks-distro/kubernetes/kube-apiserver", "eks-distro/../kube-apiserver", apiserver, "is not registry/repository:tag"},
+	{"scheme", "uri: https:", "uri: ftp:", kubelet, "is neither https, http, file nor a path"},
+	{"password", "uri: https://", "uri: https://user:secret@", kubelet, "neither user nor fragment"},
+	{"no host", "uri: https://distro.eks.amazonaws.com/", "uri: https:///", kubelet, "wants a host"},
+	{"bad uri", "uri: https://distro.eks.amazonaws.com/", "uri: https://%zz/", kubelet, "is not a URI"},
+	{"relative file", "uri: https://distro.eks.amazonaws.com/", "uri: file:x/", kubelet, "is not file:/// and an absolute path"},
+	{"file of a host", "uri: https://distro.eks.amazonaws.com/", "uri: file://server/", kubelet, "is not file:/// and an absolute path"},
+	{"archive no mapping", "archive:\n        sha256", "archive: x\n      also:\n        sha256", kubelet, "archive is not a mapping"},
+	{"description", "description: file kubelet", `description: "a\e[31mb"`, kubelet, "has unprintable characters"},
+	{"alias", "name: coredns-image", "name: &a coredns-image", "", `has an anchor "a"`},
+	{"tag", "name: coredns-image", "name: !!str coredns-image", "", "has a tag"},
+	{"key twice", "number: 7\n", "number: 7\n  number: 8\n", "", `has the key "number" twice, first in line 8`},
+	{"merge", "number: 7\n", "number: 7\n  <<: {number: 8}\n", "", "has a merge key"},
+	{"key not text", "number: 7\n", "number: 7\n  ? [a]\n  : b\n", "", "has a key that is not a plain string"},
+	{"two documents", "apiVersion: ", "a: b\n---\napiVersion: ", "", "holds more than one document"},
+	{"wrong kind", "kind: Release", "kind: Bundle", "", `is not a Release manifest: it has kind "Bundle"`},
+	{"wrong version", "v1alpha1", "v2", "", `of "distro.eks.amazonaws.com/v2"`},
+	{"no kind", "kind: Release\n", "", "", "is not a Release manifest: it has no kind"},
+	{"tab", "  number: 7", "\tnumber: 7", "", "is not YAML"},
+}
+
 func TestBadManifests(t *testing.T) {
 	good := string(fixture(t, "era3.yaml"))
-	apiserver, kubelet := "kube-apiserver-image", "bin/linux/amd64/kubelet"
-	for _, tc := range []struct {
-		name, old, new string
-		asset, want    string
-	}{
-		{"channel", "channel: 1-24", "channel: v1.24", "", `channel "v1.24" is not a channel like 1-34`},
-		{"no channel", "  channel: 1-24\n", "", "", "spec has no channel"},
-		{"null channel", "channel: 1-24", "channel: null", "", "spec has no channel"},
-		{"number zero", "number: 7", "number: 0", "", `number "0" is not a whole number of at least 1`},
-		{"number text", "number: 7", `number: "7"`, "", "not a whole number"},
-		{"number fraction", "number: 7", "number: 7.5", "", "not a whole number"},
-		{"number huge", "number: 7", "number: 99999999999999999999", "", "not a whole number"},
-		{"no number", "  number: 7\n", "", "", "spec has no number"},
-		{"no date", `  date: "2023-01-20T00:00:00Z"` + "\n", "", "", "status has no date"},
-		{"date", "2023-01-20T00:00:00Z", "20 January 2023", "", "is not RFC 3339"},
-		{"name", "name: kubernetes-1-24-eks-7", "name: ../../etc", "", `name "../../etc" is not a name`},
-		{"no name", "  name: kubernetes-1-24-eks-7\n", "", "", "metadata has no name"},
-		{"other number", "number: 7", "number: 8", "", "does not agree with channel 1-24 and number 8"},
-		{"other channel", "name: kubernetes-1-24-eks-7", "name: kubernetes-1-25-eks-7", "", "does not agree with channel"},
-		{"other Kubernetes", "gitTag: v1.24.9", "gitTag: v1.25.1", "", "does not agree with component kubernetes, which is v1.25.1"},
-		{"no version", "gitTag: v1.24.9", "gitTag: main", "", "is not a version like v1.34.4"},
-		{"no tag", "    gitTag: v1.24.9\n", "", "", "no component kubernetes with a gitTag"},
-		{"no kubernetes", "name: kubernetes\n", "name: kube\n", "", "no component kubernetes"},
-		{"git tag", "gitTag: v1.9.3", "gitTag: ../v1.9.3", "", "is not a git tag"},
-		{"git commit", "gitCommit: ", "gitCommit: x", "", "is not a git commit"},
-		{"component leaves", "name: coredns\n", "name: ../x\n", "", `name "../x" is not a component's name`},
-		{"component absolute", "name: coredns\n", "name: /etc\n", "", `name "/etc" is not a component's name`},
-		{"component twice", "name: coredns\n", "name: kubernetes\n", "", `component "kubernetes" is listed twice, first in line 11`},
-		{"no component name", "    name: coredns\n", "", "", "component has no name"},
-		{"asset leaves", "name: " + kubelet, "name: bin/../../kubelet", "", `asset name "bin/../../kubelet" is not a plain relative name`},
-		{"asset absolute", "name: " + kubelet, "name: /bin/kubelet", "", "is not a plain relative name"},
-		{"asset folder", "name: " + kubelet, "name: bin/linux/", "", "is not a plain relative name"},
-		{"asset hidden", "name: " + kubelet, "name: bin/.kubelet", "", "is not a plain relative name"},
-		{"asset option", "name: " + kubelet, "name: -rf", "", "is not a plain relative name"},
-		{"asset backslash", "name: " + kubelet, `name: bin\..\kubelet`, "", "is not a plain relative name"},
-		{"asset long", "name: " + kubelet, "name: " + strings.Repeat("a", 256), "", "longer than 255"},
-		{"no asset name", "      name: pause-image\n", "", "", "has no name"},
-		{"asset twice", "name: pause-image", "name: " + apiserver, apiserver, "its name is listed twice, first in line 12"},
-		{"asset twice elsewhere", "name: coredns-image", "name: " + apiserver, apiserver, "its name is listed twice, first in line 12"},
-		{"type", "type: Archive", "type: Tarball", kubelet, `type "Tarball" is not Archive or Image`},
-		{"other type", "type: Archive", "type: Image", kubelet, "has type Image but archive fields"},
-		{"os", "os: linux\n      type: Archive", "os: plan9\n      type: Archive", kubelet, "is not linux, darwin or windows"},
-		{"no arch", "    - arch:\n      - amd64\n      - arm64\n      description: image of kube-apiserver\n", "    - description: image of kube-apiserver\n", apiserver, "image asset has no arch"},
-		{"empty arch", "arch:\n      - amd64\n      - arm64\n      description: image of kube-apiserver\n", "arch: []\n      description: x\n", apiserver, "image asset has no arch"},
-		{"no arch of file", "arch:\n      - amd64\n      archive:", "archive:", kubelet, "archive asset has no arch"},
-		{"arch", "- amd64\n      archive", "- ../amd64\n      archive", kubelet, "not an architecture"},
-		{"arch twice", "      - arm64\n      description: image of kube-apiserver", "      - amd64\n      description: image of kube-apiserver", apiserver, "is twice in the list"},
-		{"arch not a list", "arch:\n      - amd64\n      - arm64\n      description: image of kube-apiserver", "arch: amd64\n      description: x", apiserver, "is not a list"},
-		{"no registry", "uri: public.ecr.aws/eks-distro/kubernetes/kube-apiserver", "uri: /kubernetes/kube-apiserver", apiserver, "has no registry"},
-		{"short uri", "uri: public.ecr.aws/eks-distro/kubernetes/kube-apiserver:v1.24.9-eks-1-24-7", "uri: pause", apiserver, "has no registry"},
-		{"no tag", "kube-apiserver:v1.24.9-eks-1-24-7", "kube-apiserver", apiserver, "is not registry/repository:tag"},
-		{"digest in uri", "kube-apiserver:v1.24.9-eks-1-24-7", "kube-apiserver@sha256:" + strings.Repeat("0", 64), apiserver, "belongs into imageDigest"},
-		{"uri leaves", "eks-distro/kubernetes/kube-apiserver", "eks-distro/../kube-apiserver", apiserver, "is not registry/repository:tag"},
-		{"scheme", "uri: https:", "uri: ftp:", kubelet, "is neither https, http, file nor a path"},
-		{"password", "uri: https://", "uri: https://user:secret@", kubelet, "neither user nor fragment"},
-		{"no host", "uri: https://distro.eks.amazonaws.com/", "uri: https:///", kubelet, "wants a host"},
-		{"bad uri", "uri: https://distro.eks.amazonaws.com/", "uri: https://%zz/", kubelet, "is not a URI"},
-		{"relative file", "uri: https://distro.eks.amazonaws.com/", "uri: file:x/", kubelet, "is not file:/// and an absolute path"},
-		{"file of a host", "uri: https://distro.eks.amazonaws.com/", "uri: file://server/", kubelet, "is not file:/// and an absolute path"},
-		{"archive no mapping", "archive:\n        sha256", "archive: x\n      also:\n        sha256", kubelet, "archive is not a mapping"},
-		{"description", "description: file kubelet", `description: "a\e[31mb"`, kubelet, "has unprintable characters"},
-		{"alias", "name: coredns-image", "name: &a coredns-image", "", `has an anchor "a"`},
-		{"tag", "name: coredns-image", "name: !!str coredns-image", "", "has a tag"},
-		{"key twice", "number: 7\n", "number: 7\n  number: 8\n", "", `has the key "number" twice, first in line 8`},
-		{"merge", "number: 7\n", "number: 7\n  <<: {number: 8}\n", "", "has a merge key"},
-		{"key not text", "number: 7\n", "number: 7\n  ? [a]\n  : b\n", "", "has a key that is not a plain string"},
-		{"two documents", "apiVersion: ", "a: b\n---\napiVersion: ", "", "holds more than one document"},
-		{"wrong kind", "kind: Release", "kind: Bundle", "", `is not a Release manifest: it has kind "Bundle"`},
-		{"wrong version", "v1alpha1", "v2", "", `of "distro.eks.amazonaws.com/v2"`},
-		{"no kind", "kind: Release\n", "", "", "is not a Release manifest: it has no kind"},
-		{"tab", "  number: 7", "\tnumber: 7", "", "is not YAML"},
-	} {
+	for _, tc := range badManifests {
 		t.Run(tc.name, func(t *testing.T) {
 			if !strings.Contains(good, tc.old) {
 				t.Fatalf("the fixture has no %q", tc.old)
 			}
 			bad := strings.Replace(good, tc.old, tc.new, 1)
-			wantProblem(t, []byte(bad), Options{}, tc.asset, tc.want)
+			wantProblem(t, []byte(bad), Options{}, Problem{Asset: tc.asset, Text: tc.want})
 		})
 	}
 }
 
 var withLine = regexp.MustCompile(`^reading manifest: bad\.yaml:[1-9][0-9]*: `)
 
-func wantProblem(t *testing.T, data []byte, opts Options, asset, want string) {
+func wantProblem(t *testing.T, data []byte, opts Options, want Problem) {
 	t.Helper()
 	r, err := Parse("bad.yaml", data, opts)
 	var problems Problems
@@ -207,8 +210,8 @@ func wantProblem(t *testing.T, data []byte, opts Options, asset, want string) {
 	if len(problems) != 1 {
 		t.Errorf("%d problems, want one clear error: %v", len(problems), err)
 	}
-	if !strings.Contains(problems[0].Text, want) || problems[0].Asset != asset {
-		t.Errorf("got %+v\nwant asset %q and %q", problems[0], asset, want)
+	if !strings.Contains(problems[0].Text, want.Text) || problems[0].Asset != want.Asset {
+		t.Errorf("got %+v\nwant %+v", problems[0], want)
 	}
 	if problems[0].Line == 0 || !withLine.MatchString(err.Error()) && len(problems) == 1 {
 		t.Errorf("no line in %v", err)
@@ -226,13 +229,12 @@ func TestDigestsOfWrongForm(t *testing.T) {
 		end := start + strings.Index(good[start:], "\n")
 		digest := good[start:end]
 		change := func(to string) []byte { return []byte(good[:start] + to + good[end:]) }
-		wantProblem(t, change(digest[1:]), Options{}, tc.asset, fmt.Sprintf("has %d hex digits, not %d", len(digest)-1, len(digest)))
-		wantProblem(t, change(digest+"0"), Options{}, tc.asset, fmt.Sprintf("has %d hex digits, not %d", len(digest)+1, len(digest)))
-		wantProblem(t, change("g"+digest[1:]), Options{}, tc.asset, "is not lower-case hex")
-		wantProblem(t, change("A"+digest[1:]), Options{}, tc.asset, "is not lower-case hex")
+		wantProblem(t, change(digest[1:]), Options{}, Problem{Asset: tc.asset, Text: fmt.Sprintf("has %d hex digits, not %d", len(digest)-1, len(digest))})
+		wantProblem(t, change(digest+"0"), Options{}, Problem{Asset: tc.asset, Text: fmt.Sprintf("has %d hex digits, not %d", len(digest)+1, len(digest))})
+		wantProblem(t, change("g"+digest[1:]), Options{}, Problem{Asset: tc.asset, Text: "is not lower-case hex"})
+		wantProblem(t, change("A"+digest[1:]), Options{}, Problem{Asset: tc.asset, Text: "is not lower-case hex"})
 	}
-	wantProblem(t, []byte(strings.Replace(good, "imageDigest: sha256:", "imageDigest: sha1:", 1)), Options{},
-		"kube-apiserver-image", "does not begin with sha256:")
+	wantProblem(t, []byte(strings.Replace(good, "imageDigest: sha256:", "imageDigest: sha1:", 1)), Options{}, Problem{Asset: "kube-apiserver-image", Text: "does not begin with sha256:"})
 }
 
 // TestDigestOfDigitsIsText: without quotes YAML takes these for numbers.
@@ -260,16 +262,16 @@ func TestDigestOfDigitsIsText(t *testing.T) {
 
 func TestAllProblemsAtOnce(t *testing.T) {
 	bad := strings.NewReplacer("number: 7", "number: none", "uri: public.ecr.aws/eks-distro/", "uri: /",
-		"type: Archive", "type: File").Replace(string(fixture(t, "era3.yaml")))
+		"type: Archive", "type: File", "2023-01-20", "lately").Replace(string(fixture(t, "era3.yaml")))
 	_, err := Parse("bad.yaml", []byte(bad), Options{})
 	var problems Problems
-	if !errors.As(err, &problems) || len(problems) != 6 {
-		t.Fatalf("want 6 problems, got %v", err)
+	if !errors.As(err, &problems) || len(problems) != 7 {
+		t.Fatalf("want 7 problems, got %v", err)
 	}
 	if !slices.IsSortedFunc(problems, func(a, b Problem) int { return a.Line - b.Line }) {
 		t.Errorf("not in order of lines: %v", err)
 	}
-	if lines := strings.Split(err.Error(), "\n"); len(lines) != 7 || lines[0] != "reading manifest: 6 problems" {
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != 8 || lines[0] != "reading manifest: 7 problems" {
 		t.Errorf("got %q", err)
 	}
 }
@@ -290,7 +292,7 @@ func TestStrict(t *testing.T) {
 		if _, err := Parse("new.yaml", with, Options{}); err != nil {
 			t.Errorf("lenient refuses %q: %v", tc.new, err)
 		}
-		wantProblem(t, with, Options{Strict: true}, tc.asset, tc.want)
+		wantProblem(t, with, Options{Strict: true}, Problem{Asset: tc.asset, Text: tc.want})
 	}
 }
 
@@ -301,7 +303,7 @@ func TestLocalURIsOnlyInLocalManifests(t *testing.T) {
 		if _, err := Parse("local.yaml", data, Options{}); err != nil {
 			t.Errorf("%s: %v", local, err)
 		}
-		wantProblem(t, data, Options{FromRemote: true}, "bin/linux/amd64/kubelet", "was not read from a local path")
+		wantProblem(t, data, Options{FromRemote: true}, Problem{Asset: "bin/linux/amd64/kubelet", Text: "was not read from a local path"})
 	}
 }
 
@@ -326,8 +328,8 @@ func TestInputsThatAreNoManifest(t *testing.T) {
 		{"csv", []byte("hostname,vendor\nserver1,x\n"), "no fields"},
 		{"100 MB", bytes.Repeat([]byte("a: b\n"), 20<<20), "has more than 8 MiB"},
 		{"just too large", bytes.Repeat([]byte("#"), MaxManifest+1), "has more than 8 MiB"},
-		{"bomb", []byte(bomb), "aliases are refused"},
-		{"alias of itself", []byte("a: &a [*a]\n"), "aliases are refused"},
+		{"bomb", []byte(bomb), "anchors and aliases are refused"},
+		{"alias of itself", []byte("a: &a [*a]\n"), "anchors and aliases are refused"},
 		{"deep", []byte(strings.Repeat("[", 200000)), "is not YAML"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

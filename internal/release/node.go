@@ -106,12 +106,9 @@ func (d *decoder) syntax(err error) {
 // lint refuses, in the whole document, what no tool writes into a manifest and
 // what makes two readers see two different releases.
 func (d *decoder) lint(n *yaml.Node) {
-	switch {
-	case n.Kind == yaml.AliasNode:
-		d.refuse(n, "has an alias: aliases are refused")
-		return
+	switch { // without its anchor an alias is a syntax error
 	case n.Anchor != "":
-		d.refuse(n, "has an anchor %s: aliases are refused", quote(n.Anchor))
+		d.refuse(n, "has an anchor %s: anchors and aliases are refused", quote(n.Anchor))
 	case n.Style&yaml.TaggedStyle != 0:
 		d.refuse(n, "has a tag %s: tags are refused", quote(n.Tag))
 	}
@@ -128,7 +125,6 @@ func (d *decoder) lintKeys(n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		switch line, seen := first[key.Value]; {
-		case key.Kind == yaml.AliasNode: // lint refuses it
 		case key.Kind != yaml.ScalarNode:
 			d.refuse(key, "has a key that is not a plain string")
 		case key.Tag == "!!merge":
