@@ -73,6 +73,7 @@ type Entry struct {
 // Config is what every provisioner is made from.
 type Config struct {
 	CacheDir string
+	Owner    string                           // host and process, stamped on what no lease covers
 	Store    *release.Store                   // verified assets
 	Log      func(format string, args ...any) // one line of progress; never nil
 }

@@ -107,7 +107,7 @@ func (p *provisioner) nodeImage(ctx context.Context, spec provision.Spec) (strin
 	if err != nil {
 		return "", err
 	}
-	builder := imageBuilder{cache: cache.Cache{Dir: p.cfg.CacheDir}, store: p.store, log: p.cfg.Log}
+	builder := imageBuilder{cache: cache.Cache{Dir: p.cfg.CacheDir}, store: p.store, owner: p.cfg.Owner, log: p.cfg.Log}
 	return builder.ensure(ctx, spec.Release, os)
 }
 

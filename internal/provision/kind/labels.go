@@ -53,7 +53,10 @@ func list(ctx context.Context, filter string) ([]provision.Resource, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, r)
+			// Finished node images carry the label of their build, emptied.
+			if r.Lease.Name != "" {
+				all = append(all, r)
+			}
 		}
 	}
 	return all, nil

@@ -18,13 +18,14 @@ import (
 
 // imageVersion is part of every key: raise it when the way of building node
 // images changes what is in them.
-const imageVersion = "1"
+const imageVersion = "2"
 
 // imageBuilder makes node images: an operating system's root filesystem, the
 // files that kind expects on a node, and the release's binaries and images.
 type imageBuilder struct {
 	cache cache.Cache
 	store *release.Store
+	owner string
 	log   func(format string, args ...any)
 }
 
@@ -53,7 +54,7 @@ func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os node
 		return "", err
 	}
 	b.log("building the node image of %s on %s", rel.Name, os.Name)
-	layout := nodeLayout{rel: rel, store: b.store, rootfs: rootfs, kindFiles: kindFiles, key: key}
+	layout := nodeLayout{rel: rel, store: b.store, rootfs: rootfs, kindFiles: kindFiles, key: key, owner: b.owner}
 	if err := layout.build(ctx, name); err != nil {
 		return "", fmt.Errorf("building the node image of %s on %s: %w", rel.Name, os.Name, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 )
 
@@ -27,6 +28,16 @@ type nodeLayout struct {
 	rootfs    string // tar of the operating system
 	kindFiles string // directory of kind's node files
 	key       string
+	owner     string // process that builds
+}
+
+// lease is the claim on the build's own container and image: a killed build
+// is found and removed like any other leftover.
+func (l *nodeLayout) lease() provision.Lease {
+	return provision.Lease{
+		Name: "q-build-" + l.key[:12], Run: "node-image", Cell: l.key[:12], Owner: l.owner,
+		Expires: time.Now().Add(2 * buildTime).UTC().Truncate(time.Second),
+	}
 }
 
 // buildTime bounds what may hang: an engine that stops answering.
@@ -61,15 +72,23 @@ func (l *nodeLayout) build(ctx context.Context, name string) (err error) {
 	if _, err := docker(ctx, "rm", "-f", "-v", container); err != nil && !isAbsent(err) {
 		return err
 	}
-	_, err = docker(ctx, "run", "-d", "--name", container, "--label", labelCache+"=build", "--security-opt", "seccomp=unconfined", "--network", "none", "--stop-signal", "SIGRTMIN+3", "--entrypoint", "sleep", base, "infinity")
+	args := []string{"run", "-d", "--name", container, "--label", labelCache + "=build"}
+	for k, v := range leaseLabels(l.lease()) {
+		args = append(args, "--label", k+"="+v)
+	}
+	_, err = docker(ctx, append(args, "--security-opt", "seccomp=unconfined", "--network", "none", "--stop-signal", "SIGRTMIN+3", "--entrypoint", "sleep", base, "infinity")...)
 	if err != nil {
 		return err
 	}
 	if err := l.preload(ctx, node{container}); err != nil {
 		return err
 	}
-	_, err = docker(ctx, "commit", "--change", `ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]`,
-		"--change", "ENV container docker", "--change", "LABEL "+labelCache+"=node-image", container, name)
+	commit := []string{"commit", "--change", `ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]`,
+		"--change", "ENV container docker", "--change", "LABEL " + labelCache + "=node-image"}
+	for k := range leaseLabels(l.lease()) {
+		commit = append(commit, "--change", "LABEL "+k+"=")
+	}
+	_, err = docker(ctx, append(commit, container, name)...)
 	return err
 }
 
@@ -81,7 +100,11 @@ func (l *nodeLayout) importBase(ctx context.Context, name string) error {
 		err := l.write(ctx, buffered)
 		_ = writer.CloseWithError(errors.Join(err, buffered.Flush()))
 	}()
-	_, err := dockerIn(ctx, reader, "import", "--change", "LABEL "+labelCache+"=build", "-", name)
+	args := []string{"import", "--change", "LABEL " + labelCache + "=build"}
+	for k, v := range leaseLabels(l.lease()) {
+		args = append(args, "--change", fmt.Sprintf("LABEL %s=%q", k, v))
+	}
+	_, err := dockerIn(ctx, reader, append(args, "-", name)...)
 	_ = reader.CloseWithError(errors.New("the engine stopped reading"))
 	return err
 }

@@ -1,0 +1,67 @@
+// Command qualify answers whether a Kubernetes release works on an operating
+// system: it makes a real cluster of the release, runs real tests in it, and
+// gives a verdict with its evidence.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/run"
+)
+
+func main() {
+	ctx, stop := withSignals(context.Background(), os.Exit)
+	code := Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Main is the program: arguments and streams in, exit code out.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return exitCode(stderr, err)
+}
+
+// withSignals cancels the context at the first SIGINT or SIGTERM, with the
+// signal as the cause: what runs then stops, tears down and reports. A second
+// one ends the process at once; the journal is whole at every moment, and gc
+// removes what is left.
+func withSignals(parent context.Context, exit func(int)) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		first, ok := <-signals
+		if !ok {
+			return
+		}
+		cancel(run.Interrupted{Signal: signalName(first)})
+		if second, ok := <-signals; ok {
+			exit(signalCode(signalName(second)))
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(context.Canceled)
+	}
+}
+
+func signalName(s os.Signal) string {
+	if s == syscall.SIGTERM {
+		return "SIGTERM"
+	}
+	return "SIGINT"
+}
+
+// now is the program's clock.
+func now() time.Time { return time.Now() }

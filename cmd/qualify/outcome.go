@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/report"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/run"
+)
+
+// record is what a run directory holds, read back from disk: verdict and
+// reports are made from nothing else, so they can be made again.
+type record struct {
+	dir    runDirectory
+	plan   run.Plan
+	info   runInfo
+	events []result.Event
+}
+
+// openRun reads a run by its directory, its id below results, or "latest".
+func openRun(results, name string) (record, error) {
+	path := name
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		path = filepath.Join(results, name)
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return record{}, usagef("no run %q: give a run directory, or the name of one below %s", name, results)
+	}
+	absolute, err := filepath.Abs(resolved)
+	if err != nil {
+		return record{}, err
+	}
+	r := record{dir: runDirectory{id: filepath.Base(absolute), path: absolute}}
+	if err := errors.Join(readJSON(r.dir.file("plan.json"), &r.plan), readJSON(r.dir.file("run.json"), &r.info)); err != nil {
+		return record{}, &usageError{err}
+	}
+	if err := r.plan.Check(); err != nil {
+		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
+	}
+	events, tail, err := result.ReadFile(r.dir.file("journal.jsonl"))
+	if err != nil {
+		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
+	}
+	_ = tail // a torn tail was never acknowledged
+	r.events = events
+	return r, nil
+}
+
+func readJSON(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading a run: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	return nil
+}
+
+// judge measures the run against its plan. The policy's day is that of the
+// run, so that judging again gives the same answer.
+func (r record) judge() result.Document {
+	policy := result.DefaultPolicy()
+	evidence := result.Fold(r.events)
+	if len(evidence.Starts) > 0 {
+		policy.AsOf = evidence.Starts[0].Time
+	}
+	return result.Judge(r.plan.Judged(), evidence, policy)
+}
+
+// report builds everything that a writer may show.
+func (r record) report() report.Report {
+	info := report.RunInfo{ID: r.info.ID, Tool: r.info.Tool, Command: r.info.Command}
+	for _, fact := range r.info.Host {
+		name, value, _ := strings.Cut(fact, ": ")
+		info.Host = append(info.Host, report.Pair{Name: name, Value: value})
+	}
+	if n := len(r.events); n > 0 {
+		info.Started, info.Ended = r.events[0].Time, r.events[n-1].Time
+	}
+	return report.Build(report.Input{Document: r.judge(), Plan: r.plan.Judged(), Events: r.events, Run: info})
+}
+
+// writeReports writes every format into the run's directory.
+func (r record) writeReports() (report.Report, error) {
+	built := r.report()
+	var problems error
+	for _, format := range report.Formats() {
+		for _, file := range format.Files(built) {
+			var text bytes.Buffer
+			err := file.Write(&text)
+			if err == nil {
+				err = writeFile(r.dir.file(filepath.FromSlash(file.Path)), text.Bytes())
+			}
+			if err != nil {
+				problems = errors.Join(problems, fmt.Errorf("writing %s: %w", file.Path, err))
+			}
+		}
+	}
+	return built, problems
+}
+
+// writeFile replaces a file in one step, readable by its owner only.
+func writeFile(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, data, 0o600)
+}
+
+// conclude judges a run that has ended, writes its reports, prints the answer
+// and turns it into the exit code. It reads the run back from disk: what is
+// not in the journal did not happen.
+func conclude(cmd *cobra.Command, dir runDirectory) error {
+	r, err := openRun(filepath.Dir(dir.path), dir.path)
+	if err != nil {
+		return err
+	}
+	built, err := r.writeReports()
+	if err != nil {
+		return err
+	}
+	printAnswer(cmd.OutOrStdout(), r, built)
+	if code := built.Document.ExitCode; code != exitQualified {
+		return &verdictError{code}
+	}
+	return nil
+}
+
+// printAnswer is the product on stdout: the verdict, why, and where to read on.
+func printAnswer(w io.Writer, r record, built report.Report) {
+	doc := built.Document
+	fmt.Fprintf(w, "%s  %s  (exit code %d)\n", built.Word(), doc.Release.Name, doc.ExitCode)
+	fmt.Fprintf(w, "  %s\n", report.Console(built.Headline))
+	for _, c := range doc.Cells {
+		passed, expected := 0, 0
+		for _, s := range c.Suites {
+			passed, expected = passed+s.Passed, expected+s.Expected
+		}
+		fmt.Fprintf(w, "  %-13s %s: %d of %d cases passed, %d binaries and images compared\n", c.Verdict, c.ID, passed, expected, c.Identity.Checked)
+	}
+	const most = 12
+	for i, reason := range doc.Reasons {
+		if i == most {
+			fmt.Fprintf(w, "  … and %d more reasons in the report\n", len(doc.Reasons)-most)
+			break
+		}
+		fmt.Fprintf(w, "  %s: %s\n", reason.Code, report.Console(strings.TrimSpace(reason.Text)))
+	}
+	fmt.Fprintf(w, "  report  %s\n  verdict %s\n", r.dir.file("report.html"), r.dir.file("verdict.json"))
+	printKept(w, r)
+}
+
+// printKept tells how to reach and how to remove what --keep left.
+func printKept(w io.Writer, r record) {
+	for _, e := range r.events {
+		if e.Kind == result.LeaseKept {
+			fmt.Fprintf(w, "  kept: export KUBECONFIG=%s\n  remove it with: qualify gc --run %s\n", quoted([]string{r.dir.file(filepath.Join("cells", e.Cell, "kubeconfig"))})[0], r.dir.id)
+		}
+	}
+}
+
+// quoted writes words as a shell would read them.
+func quoted(words []string) []string {
+	out := make([]string, len(words))
+	for i, word := range words {
+		out[i] = cluster.Command(word).String()
+	}
+	return out
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+)
+
+// outputFlag adds -o to a verb that prints data.
+func outputFlag(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVarP(format, "output", "o", "table", "output format: table, json or yaml")
+}
+
+// printAs writes data in the asked format; table makes the one for people.
+func printAs(w io.Writer, format string, data any, table func() string) error {
+	switch format {
+	case "table":
+		_, err := io.WriteString(w, table())
+		return err
+	case "json":
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(data)
+	case "yaml":
+		text, err := yaml.Marshal(data)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(text)
+		return err
+	}
+	return usagef("unknown output format %q: use table, json or yaml", format)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/provision/all"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/release/source"
+)
+
+// workshop is what every verb that touches releases or clusters is made from.
+type workshop struct {
+	cache cache.Cache
+	store *release.Store
+}
+
+func newWorkshop() (workshop, error) {
+	c, err := cache.Default()
+	if err != nil {
+		return workshop{}, err
+	}
+	return workshop{cache: c, store: &release.Store{Dir: filepath.Join(c.Dir, "store")}}, nil
+}
+
+// artifact returns the path of a verified asset. A wrong byte is the
+// release's own fault.
+func (w workshop) artifact(ctx context.Context, rel *release.Release, asset string) (string, error) {
+	path, err := w.store.Fetch(ctx, rel, asset)
+	var digest *release.DigestError
+	if errors.As(err, &digest) {
+		return "", &releaseError{err}
+	}
+	return path, err
+}
+
+// resolve turns a reference into a release: a manifest is read, a source
+// version is built where the cache does not hold it.
+func (w workshop) resolve(ctx context.Context, text string, progress func(source.Step)) (*release.Release, error) {
+	ref, err := release.ParseRef(text)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if ref.Kind == release.SourceRef {
+		manifest, err := source.Build(ctx, source.Options{Version: ref.Value, Cache: w.cache, Progress: progress})
+		if err != nil {
+			return nil, fmt.Errorf("release %s: %w", text, err)
+		}
+		ref = release.Ref{Kind: release.PathRef, Value: manifest}
+	}
+	rel, err := release.Load(ref, release.Options{})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return rel, nil
+}
+
+// provisioners makes those that the given names ask for.
+func (w workshop) provisioners(names []string, log func(string, ...any)) (map[string]provision.Provisioner, error) {
+	made := map[string]provision.Provisioner{}
+	for _, name := range names {
+		if _, again := made[name]; again {
+			continue
+		}
+		entry, err := all.Find(name)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		p, err := entry.New(provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("provisioner %s: %w", name, err)
+		}
+		made[name] = p
+	}
+	return made, nil
+}
+
+// tool finds a program that is shipped beside this one.
+func tool(name string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding %s: %w", name, err)
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s is not beside %s: make build puts it there", name, filepath.Base(self))
+	}
+	return path, nil
+}
