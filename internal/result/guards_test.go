@@ -162,9 +162,13 @@ func TestCellGuards(t *testing.T) {
 		"identityBefore too late": doubt(func(events []Event) []Event {
 			return added(identity("c1", StageBefore))(replaced(stageIs(StageBefore))(events))
 		}, ReasonIdentityMissing),
-		"identityBefore of another cell": doubt(replaced(stageIs(StageBefore), identity("c9", StageBefore)), ReasonCellUnexpected, ReasonIdentityMissing),
-		"identityAfter missing":          doubt(replaced(stageIs(StageAfter)), ReasonIdentityMissing),
-		"identityAfter empty":            doubt(replaced(stageIs(StageAfter), nothing(StageAfter)), ReasonIdentityMissing),
+		"identityBefore between sessions": doubt(func(events []Event) []Event {
+			return added(identity("c1", StageBefore), suite(SuiteStarted, "c1", "smoke", ""))(replaced(stageIs(StageBefore))(events))
+		}, ReasonIdentityMissing),
+		"identityMismatch, other release voids failures": doubt(failing(replaced(stageIs(StageAfter), identity("c1", StageAfter), old(StageAfter))), ReasonIdentityMismatch, ReasonCaseFailed),
+		"identityBefore of another cell":                 doubt(replaced(stageIs(StageBefore), identity("c9", StageBefore)), ReasonCellUnexpected, ReasonIdentityMissing),
+		"identityAfter missing":                          doubt(replaced(stageIs(StageAfter)), ReasonIdentityMissing),
+		"identityAfter empty":                            doubt(replaced(stageIs(StageAfter), nothing(StageAfter)), ReasonIdentityMissing),
 		"identityAfter too early": doubt(func(events []Event) []Event {
 			return added(identity("c1", StageAfter))(replaced(stageIs(StageAfter))(events))
 		}, ReasonIdentityMissing),
@@ -254,6 +258,8 @@ func TestSuiteGuards(t *testing.T) {
 		"lost between":            doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(3, Pass)), ReasonCaseAttemptLost),
 		"lost, counted from 0":    doubt(replaced(caseIs("exec"), attempt(0, Pass)), ReasonCaseAttemptLost),
 		"lost, next session":      doubt(replaced(caseIs("exec"), attempt(1, Pass), begin, attempt(3, Pass)), ReasonCaseAttemptLost),
+		"lost, later session":     doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(2, Pass), begin, attempt(2, Pass)), ReasonCaseAttemptLost),
+		"numbered again":          fine(replaced(caseIs("exec"), attempt(1, Pass), attempt(2, Pass), begin, attempt(1, Pass), attempt(2, Pass)), 0),
 		"numbered on":             fine(replaced(caseIs("exec"), attempt(1, Pass), begin, attempt(2, Pass)), 0),
 		"unexpected":              doubt(added(ended("c1", "smoke", "extra", 1, Pass)), ReasonCaseUnexpected),
 		"unexpected skip":         doubt(added(ended("c1", "smoke", "extra", 1, Skip)), ReasonCaseUnexpected),

@@ -280,15 +280,13 @@ func rule(attempts []Attempt, lastLease int) ruling {
 	r.repeated, r.contradictory = repeats(attempts)
 	r.lost = gaps(attempts)
 	last := len(attempts) - 1
-	switch {
+	switch { // else the outcome stays NotRun
 	case r.contradictory:
 		r.outcome = Error
 	case standing:
 		r.outcome = Fail
 	case last >= 0 && attempts[last].Lease == lastLease:
 		r.outcome = attempts[last].Case.Outcome
-	default:
-		r.outcome = NotRun
 	}
 	return r
 }

@@ -314,6 +314,18 @@ func TestReasonTexts(t *testing.T) {
 	}
 }
 
+func TestRepetitionsAreToldApart(t *testing.T) {
+	for want, second := range map[string]Outcome{
+		`"exec": attempt recorded twice`:                         Pass,
+		`"exec": attempt recorded twice with different outcomes`: Fail,
+	} {
+		events := swap(cleanRun(), caseIs("exec"), ended("c1", "smoke", "exec", 1, Pass), ended("c1", "smoke", "exec", 1, second))
+		if doc := judge(t, onePlan(), events, DefaultPolicy()); len(doc.Reasons) != 1 || doc.Reasons[0].Text != want {
+			t.Errorf("%v: %+v", second, doc.Reasons)
+		}
+	}
+}
+
 func TestVerdictOf(t *testing.T) {
 	for _, tc := range []struct {
 		weights []weight
