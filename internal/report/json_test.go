@@ -158,6 +158,10 @@ func TestSchemaNamesEveryCode(t *testing.T) {
 func TestWriteVerdict(t *testing.T) {
 	golden(t, "verdict.json", func(b *bytes.Buffer) error { return WriteVerdict(b, lostRun().Document) })
 	d := goodRun().Document
+	d.Cells[0].Identity.Mismatched, d.Cells[0].Values, d.Notes = nil, nil, nil
+	if v := written(t, d); v["notes"] == nil || d.Cells[0].Identity.Mismatched != nil || d.Cells[0].Values != nil {
+		t.Error("a list is null, or the document was changed")
+	}
 	d.Release.Name = "<a&b>"
 	var b bytes.Buffer
 	if err := WriteVerdict(&b, d); err != nil {

@@ -57,6 +57,16 @@ func TestMarkdownOfHostileText(t *testing.T) {
 	}
 }
 
+func TestMarkdownText(t *testing.T) {
+	for in, want := range map[string]string{
+		"a_b *c* [d](e)": `a\_b \*c\* \[d\](e)`, "::error::x": ": :error::x", "a\n\n# b": `a \# b`, "<b>&amp;": `&lt;b\>&amp;amp;`, "@team": "&#64;team", "\x1b[0m": `^\[\[0m`,
+	} {
+		if got := md(in); got != want {
+			t.Errorf("md(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestMarkdownIsBounded(t *testing.T) {
 	in := bigRun(1, 300)
 	for i := range in.Events {
