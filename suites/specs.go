@@ -18,26 +18,37 @@ const grace = 45 * time.Second
 
 // runSpecs runs exactly the expected specs of a Ginkgo binary and emits one
 // case for each report. Every name is first looked up in the binary: a list
-// that names what does not exist must not pass for having found nothing.
+// that names what does not exist must not pass for having found nothing, and
+// of two specs of one name nobody could say which one passed.
 func runSpecs(ctx context.Context, env Env, binary string, args []string, emit func(result.Case)) error {
-	held, err := ginkgo.List(ctx, binary, ginkgo.Focus(env.Expected), args...)
+	suite, held, err := ginkgo.List(ctx, binary, ginkgo.Focus("", env.Expected), args...)
 	if err != nil {
 		return err
 	}
 	if missing := without(env.Expected, held); len(missing) > 0 {
 		return fmt.Errorf("the test binary has no spec %q (%d of %d names are unknown to it)", missing[0], len(missing), len(env.Expected))
 	}
-	run := ginkgo.Run{Binary: binary, Args: args, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Grace: grace}
-	wanted := map[string]bool{}
-	for _, name := range env.Expected {
-		wanted[name] = true
+	if name := ambiguous(env.Expected, held); name != "" {
+		return fmt.Errorf("the test binary has several specs %q", name)
 	}
-	return run.Execute(ctx, func(report types.SpecReport) {
-		if !wanted[report.FullText()] && report.State.Is(types.SpecStateSkipped) {
-			return // not selected
+	run := ginkgo.Run{
+		Binary: binary, Args: args, Suite: suite, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Grace: grace,
+	}
+	return run.Execute(ctx, func(report types.SpecReport) { emit(caseOf(report)) })
+}
+
+// ambiguous returns the first name that stands for more than one of held.
+func ambiguous(names, held []string) string {
+	count := map[string]int{}
+	for _, h := range held {
+		count[h]++
+	}
+	for _, n := range names {
+		if count[n] > 1 {
+			return n
 		}
-		emit(caseOf(report))
-	})
+	}
+	return ""
 }
 
 // without returns what of names is not in held.

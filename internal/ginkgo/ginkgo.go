@@ -3,7 +3,7 @@
 package ginkgo
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,10 +26,13 @@ import (
 type Run struct {
 	Binary string
 	Args   []string // the binary's own flags
+	Suite  string   // the suite's description, as List returns it
 	Specs  []string // full texts of the specs to run; nothing else runs
 	Procs  int      // processes; at least 2, since one alone reports to nobody
 	Dir    string   // where logs go; exists
-	Grace  time.Duration
+	// Grace is the time that interrupted specs have for cleaning up before
+	// they are killed.
+	Grace time.Duration
 }
 
 // Execute runs the specs and calls onSpec for each report as it arrives, one
@@ -38,101 +42,109 @@ func (r Run) Execute(ctx context.Context, onSpec func(types.SpecReport)) (err er
 	if len(r.Specs) == 0 {
 		return errors.New("no spec to run")
 	}
-	if r.Procs < 2 {
-		r.Procs = 2
-	}
-	raw, err := newRecorder(filepath.Join(r.Dir, "specs.jsonl"))
+	r.Procs = max(r.Procs, 2)
+	record, err := newRecorder(filepath.Join(r.Dir, "specs.jsonl"))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, raw.close()) }()
-	output, err := os.OpenFile(filepath.Join(r.Dir, "output.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	defer func() { err = errors.Join(err, record.close()) }()
+	output, err := create(filepath.Join(r.Dir, "output.log"))
 	if err != nil {
-		return fmt.Errorf("opening the suite's log: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, output.Close()) }()
-
-	var mu sync.Mutex
-	var around error // failures of set-up and clean-up nodes
+	reports := newCollector(r.Specs, record, onSpec)
 	processes := make([]*process, r.Procs)
-	alive := func(n int) bool { return !processes[n-1].ended.Load() }
 	for i := range processes {
-		processes[i] = &process{number: i + 1}
+		processes[i] = &process{number: i + 1, log: filepath.Join(r.Dir, fmt.Sprintf("process-%d.log", i+1))}
 	}
-	s, err := newServer(r.Procs, output, alive, func(report types.SpecReport) {
-		mu.Lock()
-		defer mu.Unlock()
-		raw.write(report)
-		if report.LeafNodeType.Is(types.NodeTypeIt) {
-			onSpec(report)
-		} else if report.Failed() {
-			around = errors.Join(around, fmt.Errorf("%s failed: %s", report.LeafNodeType, report.Failure.Message))
-		}
-	})
+	alive := func(n int) bool { return !processes[n-1].ended.Load() }
+	s, err := newServer(r.Procs, output, alive, reports.take)
 	if err != nil {
 		return fmt.Errorf("serving the test processes: %w", err)
 	}
 	defer s.close()
-	err = r.runProcesses(ctx, processes, s.address())
-	mu.Lock()
-	defer mu.Unlock()
+	r.runProcesses(ctx, processes, s.address())
+	around := reports.end()
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
 	}
-	if err == nil {
-		err = s.unfinished()
+	for _, p := range processes {
+		err = errors.Join(err, cmp.Or(p.err, s.complete(p)))
 	}
-	return errors.Join(around, err)
+	if err = errors.Join(err, around, s.refusals()); err != nil {
+		return err
+	}
+	return reports.missing()
 }
 
 // process is one process of the test binary.
 type process struct {
 	number int
+	log    string // file with what it prints
+	status int    // its exit status, once ended; only 0 and 1 are no error
+	err    error  // why it could not be run to its end
 	ended  atomic.Bool
 }
 
 // runProcesses starts all processes and waits for all of them.
-func (r Run) runProcesses(ctx context.Context, processes []*process, address string) error {
+func (r Run) runProcesses(ctx context.Context, processes []*process, address string) {
 	seed := fmt.Sprint(time.Now().Unix())
-	errs := make([]error, len(processes))
 	var wg sync.WaitGroup
-	for i, p := range processes {
+	for _, p := range processes {
 		wg.Go(func() {
 			defer p.ended.Store(true)
-			errs[i] = r.runProcess(ctx, p.number, address, seed)
+			p.err = r.runProcess(ctx, p, address, seed)
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
 }
 
-func (r Run) runProcess(ctx context.Context, number int, address, seed string) (err error) {
-	log := filepath.Join(r.Dir, fmt.Sprintf("process-%d.log", number))
-	f, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+// runProcess runs one process to its end. Exit status 1 is no error here: it
+// mostly means that specs failed, and complete looks whether it does.
+func (r Run) runProcess(ctx context.Context, p *process, address, seed string) (err error) {
+	f, err := create(p.log)
 	if err != nil {
-		return fmt.Errorf("opening a process's log: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	args := append([]string{
 		"--test.timeout=0", "--ginkgo.timeout=24h", "--ginkgo.no-color", "--ginkgo.seed=" + seed,
-		"--ginkgo.focus=" + Focus(r.Specs), "--ginkgo.parallel.host=" + address,
-		fmt.Sprintf("--ginkgo.parallel.process=%d", number), fmt.Sprintf("--ginkgo.parallel.total=%d", r.Procs),
+		"--ginkgo.focus=" + Focus(r.Suite, r.Specs), "--ginkgo.parallel.host=" + address,
+		fmt.Sprintf("--ginkgo.parallel.process=%d", p.number), fmt.Sprintf("--ginkgo.parallel.total=%d", r.Procs),
 	}, r.Args...)
 	cmd := command(ctx, r.Binary, args...)
 	cmd.Env = append(cmd.Env, "GINKGO_PARALLEL_PROTOCOL=HTTP")
 	cmd.Stdout, cmd.Stderr = f, f
 	// Interrupted, Ginkgo lets its specs clean up; a hung one is killed.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
-	cmd.WaitDelay = r.Grace
+	cmd.WaitDelay = max(r.Grace, time.Second) // none at all would wait for ever
 	err = cmd.Run()
+	reap(cmd)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 1 {
-		return nil // specs failed; their reports say which
+		p.status, err = 1, nil
 	}
 	if err != nil {
-		return fmt.Errorf("test process %d: %w: %s", number, err, tail(log))
+		return fmt.Errorf("test process %d: %w: %s", p.number, err, tail(p.log))
 	}
 	return nil
+}
+
+// reap kills what a process has left in its group, such as a port forwarder
+// of a spec that never came to clean up.
+func reap(cmd *exec.Cmd) {
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+func create(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the suite's log: %w", err)
+	}
+	return f, nil
 }
 
 // command prepares the binary in a process group of its own and with an
@@ -150,21 +162,44 @@ func command(ctx context.Context, binary string, args ...string) *exec.Cmd {
 }
 
 // Focus is the regular expression that selects specs by their full texts and
-// nothing else. Ginkgo matches it against "<suite> <full text>".
-func Focus(specs []string) string {
+// nothing else. Ginkgo matches it against "<suite> <full text>". With no suite,
+// since its description is not known yet, specs whose texts end in one of the
+// others are selected too.
+func Focus(suite string, specs []string) string {
 	quoted := make([]string, len(specs))
 	for i, s := range specs {
 		quoted[i] = regexp.QuoteMeta(s)
 	}
-	return "(?: )(?:" + strings.Join(quoted, "|") + ")$"
+	start := " "
+	if suite != "" {
+		start = "^" + regexp.QuoteMeta(suite) + " "
+	}
+	return start + "(?:" + strings.Join(quoted, "|") + ")$"
 }
 
-// List returns the full texts of the specs that the binary would run, in
-// source order. It needs no cluster.
-func List(ctx context.Context, binary, focus string, args ...string) ([]string, error) {
+// List returns the description of the binary's suite and the full texts of the
+// specs that it would run, sorted. It needs no cluster.
+func List(ctx context.Context, binary, focus string, args ...string) (suite string, specs []string, err error) {
+	reports, err := dryRun(ctx, binary, focus, args)
+	if err != nil {
+		return "", nil, fmt.Errorf("listing the specs of %s: %w", filepath.Base(binary), err)
+	}
+	if len(reports) != 1 {
+		return "", nil, fmt.Errorf("listing the specs of %s: it has %d suites, want one", filepath.Base(binary), len(reports))
+	}
+	for _, spec := range reports[0].SpecReports {
+		if spec.LeafNodeType.Is(types.NodeTypeIt) && spec.State.Is(types.SpecStatePassed) {
+			specs = append(specs, spec.FullText())
+		}
+	}
+	slices.Sort(specs) // the binary's own order is as random as its seed
+	return reports[0].SuiteDescription, specs, nil
+}
+
+func dryRun(ctx context.Context, binary, focus string, args []string) ([]types.Report, error) {
 	dir, err := os.MkdirTemp("", "qualify-list-")
 	if err != nil {
-		return nil, fmt.Errorf("listing specs: %w", err)
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "report.json")
@@ -175,26 +210,17 @@ func List(ctx context.Context, binary, focus string, args ...string) ([]string, 
 	cmd := command(ctx, binary, append(list, args...)...)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("listing the specs of %s: %w: %s", filepath.Base(binary), err, lastText(string(out)))
+	out, err := cmd.CombinedOutput()
+	reap(cmd)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, gist(string(out)))
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("listing specs: %w", err)
+		return nil, fmt.Errorf("%w: %s", err, gist(string(out)))
 	}
 	var reports []types.Report
-	if err := json.Unmarshal(data, &reports); err != nil {
-		return nil, fmt.Errorf("listing specs: %w", err)
-	}
-	var names []string
-	for _, report := range reports {
-		for _, spec := range report.SpecReports {
-			if spec.LeafNodeType.Is(types.NodeTypeIt) && spec.State.Is(types.SpecStatePassed) {
-				names = append(names, spec.FullText())
-			}
-		}
-	}
-	return names, nil
+	return reports, json.Unmarshal(data, &reports)
 }
 
 func tail(file string) string {
@@ -202,41 +228,16 @@ func tail(file string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return lastText(string(data))
+	return gist(string(data))
 }
 
-func lastText(text string) string {
-	const most = 1500
+// gist keeps both ends of what a program printed: a refused flag stands first
+// and is followed by pages of usage, most other causes stand last.
+func gist(text string) string {
+	const first, last = 500, 1000
 	text = strings.TrimSpace(text)
-	if len(text) > most {
-		text = "…" + text[len(text)-most:]
+	if len(text) > first+last {
+		text = text[:first] + "\n…\n" + text[len(text)-last:]
 	}
-	return text
+	return strings.ToValidUTF8(text, "")
 }
-
-// recorder keeps every report as it came, one JSON line each.
-type recorder struct {
-	file *os.File
-	out  *bufio.Writer
-	err  error
-}
-
-func newRecorder(path string) (*recorder, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the suite's record: %w", err)
-	}
-	return &recorder{file: f, out: bufio.NewWriter(f)}, nil
-}
-
-func (r *recorder) write(report types.SpecReport) {
-	if report.State.Is(types.SpecStateSkipped) && report.RunTime == 0 {
-		return // never selected: thousands of them in a large suite
-	}
-	if err := json.NewEncoder(r.out).Encode(report); err != nil {
-		r.err = errors.Join(r.err, err)
-	}
-	r.err = errors.Join(r.err, r.out.Flush())
-}
-
-func (r *recorder) close() error { return errors.Join(r.err, r.file.Close()) }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +33,8 @@ type server struct {
 	abort       bool
 	reportSetup types.SpecState // of ReportBeforeSuite on process 1
 	setup       setupState      // of SynchronizedBeforeSuite on process 1
-	ended       []types.Report  // of processes that reached their end
+	ended       map[int]types.Report
+	refused     error // messages that could not be taken
 }
 
 // setupState is the body of /before-suite-state.
@@ -40,15 +43,19 @@ type setupState struct {
 	State types.SpecState
 }
 
-// most bounds the body of one message: a spec's report with its whole log.
-const most = 64 << 20
+// The bounds of messages: a spec's report with its whole log, and the report
+// of all that one process ran.
+const (
+	mostMessage = 64 << 20
+	mostEnd     = 1 << 30
+)
 
 func newServer(total int, output io.Writer, alive func(int) bool, onReport func(types.SpecReport)) (*server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{listener: listener, total: total, output: output, alive: alive, onReport: onReport}
+	s := &server{listener: listener, total: total, output: output, alive: alive, onReport: onReport, ended: map[int]types.Report{}}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(listener) }()
 	return s, nil
@@ -60,7 +67,9 @@ func (s *server) close() { _ = s.http.Close() }
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	ok := func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, io.LimitReader(r.Body, most)) }
+	ok := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, mostMessage))
+	}
 	mux.HandleFunc("/up", ok)
 	mux.HandleFunc("/suite-will-begin", ok)
 	mux.HandleFunc("/progress-report", ok)
@@ -78,43 +87,69 @@ func (s *server) routes() http.Handler {
 	return mux
 }
 
-// decode reads a message; false means that it has been refused.
-func decode(w http.ResponseWriter, r *http.Request, into any) bool {
+// decode reads a message of at most so many bytes; false means that it has
+// been refused. Ginkgo does not look at the answer, so the run must.
+func (s *server) decode(w http.ResponseWriter, r *http.Request, most int64, into any) bool {
 	var body bytes.Buffer
-	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, most)); err != nil {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most)); err != nil {
+		s.refuse(w, r, http.StatusRequestEntityTooLarge, err)
 		return false
 	}
 	if err := json.Unmarshal(body.Bytes(), into); err != nil {
-		w.WriteHeader(http.StatusBadRequest)
+		s.refuse(w, r, http.StatusBadRequest, err)
 		return false
 	}
 	return true
+}
+
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
+	w.WriteHeader(status)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = errors.Join(s.refused, fmt.Errorf("message %s of a test process refused: %w", r.URL.Path, err))
+}
+
+// refusals is an error where a message could not be taken.
+func (s *server) refusals() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
 }
 
 func encode(w http.ResponseWriter, value any) { _ = json.NewEncoder(w).Encode(value) }
 
 func (s *server) didRun(w http.ResponseWriter, r *http.Request) {
 	var report types.SpecReport
-	if decode(w, r, &report) {
-		// The process waits for the answer: when it goes on, the report is safe.
-		s.onReport(report)
+	if !s.decode(w, r, mostMessage, &report) {
+		return
 	}
+	if report.LeafNodeType == types.NodeTypeInvalid {
+		s.refuse(w, r, http.StatusBadRequest, errors.New("a report of an unknown kind of node"))
+		return
+	}
+	// The process waits for the answer: when it goes on, the report is safe.
+	s.onReport(report)
 }
 
 func (s *server) suiteDidEnd(w http.ResponseWriter, r *http.Request) {
 	var report types.Report
-	if decode(w, r, &report) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.ended = append(s.ended, report)
+	if !s.decode(w, r, mostEnd, &report) {
+		return
 	}
+	process := report.SuiteConfig.ParallelProcess
+	if process < 1 || process > s.total {
+		s.refuse(w, r, http.StatusBadRequest, fmt.Errorf("the end of process %d of %d", process, s.total))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended[process] = report
 }
 
 func (s *server) emitOutput(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := io.Copy(s.output, http.MaxBytesReader(w, r.Body, most)); err != nil {
+	if _, err := io.Copy(s.output, http.MaxBytesReader(w, r.Body, mostMessage)); err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 }
@@ -141,13 +176,16 @@ func (s *server) handleAbort(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// reportSetupCompleted and setupCompleted take a state that is not understood
+// for a failure: the other processes are waiting for one.
 func (s *server) reportSetupCompleted(w http.ResponseWriter, r *http.Request) {
 	var state types.SpecState
-	if decode(w, r, &state) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.reportSetup = state
+	if !s.decode(w, r, mostMessage, &state) || state == types.SpecStateInvalid {
+		state = types.SpecStateFailed
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reportSetup = state
 }
 
 func (s *server) reportSetupState(w http.ResponseWriter, _ *http.Request) {
@@ -159,11 +197,12 @@ func (s *server) reportSetupState(w http.ResponseWriter, _ *http.Request) {
 
 func (s *server) setupCompleted(w http.ResponseWriter, r *http.Request) {
 	var state setupState
-	if decode(w, r, &state) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.setup = state
+	if !s.decode(w, r, mostMessage, &state) || state.State == types.SpecStateInvalid {
+		state = setupState{State: types.SpecStateFailed}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setup = state
 }
 
 func (s *server) setupReached(w http.ResponseWriter, _ *http.Request) {
@@ -212,19 +251,30 @@ func (s *server) othersReport(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusGone)
 		return
 	}
-	sum := s.ended[0]
-	for _, report := range s.ended[1:] {
-		sum = sum.Add(report)
+	var sum types.Report
+	for process := 2; process <= s.total; process++ {
+		if process == 2 {
+			sum = s.ended[process]
+		} else {
+			sum = sum.Add(s.ended[process])
+		}
 	}
 	encode(w, sum)
 }
 
-// unfinished is an error where not every process reached its end.
-func (s *server) unfinished() error {
+// complete is an error unless the process reported its end and nothing but
+// failed specs explains how it ended.
+func (s *server) complete(p *process) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.ended) < s.total {
-		return errors.New("not every process reported its end")
+	report, ended := s.ended[p.number]
+	s.mu.Unlock()
+	switch {
+	case !ended:
+		return fmt.Errorf("test process %d exited with status %d without reporting its end: %s", p.number, p.status, tail(p.log))
+	case len(report.SpecialSuiteFailureReasons) > 0:
+		return fmt.Errorf("test process %d: %s", p.number, strings.Join(report.SpecialSuiteFailureReasons, "; "))
+	case report.SuiteSucceeded != (p.status == 0):
+		return fmt.Errorf("test process %d exited with status %d, but its suite's success is %v: %s", p.number, p.status, report.SuiteSucceeded, tail(p.log))
 	}
 	return nil
 }
