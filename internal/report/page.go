@@ -340,6 +340,33 @@ func (l *layout) log(s string) pageLog {
 type totals struct {
 	Counts
 	Parts []part
+	Words []countWord
+}
+
+// countWord is one count in words.
+type countWord struct {
+	Class, Key, Text string
+	N                int
+}
+
+// countWords puts what must not be overlooked first, and then what passed.
+// Zeros stay: that nothing failed is worth a word.
+func countWords(n Counts) []countWord {
+	all := []countWord{
+		{"fail", "failed", "failed", n.Failed}, {"error", "errored", "errored", n.Errored}, {"notRun", "notRun", "not run", n.NotRun},
+		{"error", "unexpected", "unexpected", n.Unexpected}, {"pass", "passed", "passed", n.Passed},
+		{"flaky", "flaky", "flaky", n.Flaky}, {"skip", "skipped", "skipped", n.Skipped},
+	}
+	var out, zeros []countWord
+	for _, w := range all {
+		switch {
+		case w.N > 0 || w.Key == "passed":
+			out = append(out, w)
+		case w.Key == "failed", w.Key == "errored", w.Key == "notRun":
+			zeros = append(zeros, w)
+		}
+	}
+	return append(out, zeros...)
 }
 
 // part is one outcome's share, on a bar that is 1000 units wide.
@@ -352,7 +379,7 @@ type part struct {
 // newTotals lays the counts out, what must not be overlooked first. Each part
 // that is not zero stays visible, however small its share.
 func newTotals(n Counts) totals {
-	t := totals{Counts: n}
+	t := totals{Counts: n, Words: countWords(n)}
 	parts := []part{
 		{Outcome: result.Fail, N: n.Failed}, {Outcome: result.Error, N: n.Errored}, {Outcome: result.NotRun, N: n.NotRun},
 		{Outcome: result.Skip, N: n.Skipped}, {Outcome: result.Pass, N: n.Passed},
