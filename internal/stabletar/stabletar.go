@@ -24,7 +24,7 @@ func Pack(w io.Writer, root string, drop func(name string) bool) error {
 	if drop == nil {
 		drop = func(string) bool { return false }
 	}
-	p := packer{root: root, tar: tar.NewWriter(w), drop: drop, inodes: map[uint64]string{}}
+	p := packer{root: root, tar: tar.NewWriter(w), drop: drop, inodes: map[inode]string{}}
 	// WalkDir goes in lexical order: that is what makes the stream stable.
 	if err := filepath.WalkDir(root, p.add); err != nil {
 		return fmt.Errorf("packing %s: %w", filepath.Base(root), err)
@@ -36,8 +36,11 @@ type packer struct {
 	root   string
 	tar    *tar.Writer
 	drop   func(string) bool
-	inodes map[uint64]string // names of files with several links, by inode
+	inodes map[inode]string // names of files with several links
 }
+
+// inode tells files apart, also where the tree spans mounts.
+type inode struct{ device, number uint64 }
 
 func (p *packer) add(file string, entry fs.DirEntry, err error) error {
 	if err != nil {
@@ -95,10 +98,11 @@ func (p *packer) header(file, name string, info fs.FileInfo) (*tar.Header, error
 		h.Name += "/"
 	}
 	if info.Mode().IsRegular() && stat.Nlink > 1 {
-		if first, seen := p.inodes[stat.Ino]; seen {
+		at := inode{uint64(stat.Dev), stat.Ino}
+		if first, seen := p.inodes[at]; seen {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
 		} else {
-			p.inodes[stat.Ino] = name
+			p.inodes[at] = name
 		}
 	}
 	return h, nil
