@@ -96,7 +96,7 @@ var collected = []struct{ file, script string }{
 	{"containerd.log", "journalctl --no-pager -q -u containerd | tail -c 2000000"},
 	{"journal.log", "journalctl --no-pager -q -b | tail -c 2000000"},
 	{"images.txt", "ctr -n k8s.io images ls"},
-	{"network.txt", "ip addr; ip route; cat /etc/cni/net.d/*.conflist"},
+	{"network.txt", "ip addr; ip route; find /etc/cni/net.d -name '*.conflist' -exec cat {} +"},
 	{"os-release", "cat /etc/os-release"},
 	{"pods.tar", "tar -C /var/log -cf - pods | head -c 20000000"},
 }

@@ -87,10 +87,13 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	networkCtx, stopNetwork := context.WithCancel(ctx)
 	defer stopNetwork()
 	go func() { networkDone <- network.run(networkCtx, 1+spec.Workers) }()
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	go watchKubelets(watchCtx, lease, 5*time.Second)
 	err = create(ctx, func() error {
 		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(config), kindcluster.CreateWithRetain(true),
 			kindcluster.CreateWithKubeconfigPath(kubeconfig))
 	}, func() error { return provider.Delete(lease.Name, kubeconfig) })
+	stopWatch()
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}
