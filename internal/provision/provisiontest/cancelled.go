@@ -50,8 +50,8 @@ func cancelled(s subject, at point) {
 		cancel()
 	}
 	stop := s.watch(l, at.count, cancel)
-	var cut time.Time
-	context.AfterFunc(ctx, func() { cut = time.Now() })
+	cut := make(chan time.Time, 1)
+	context.AfterFunc(ctx, func() { cut <- time.Now() })
 	c, err := s.instance().Up(ctx, l, s.spec(func(phase string) {
 		if phase == at.phase {
 			cancel()
@@ -62,9 +62,12 @@ func cancelled(s subject, at point) {
 	if err == nil && (at.reached || c == nil) {
 		s.t.Error("up succeeded although its context had ended")
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
+		s.t.Fatalf("up: %v", explain(err))
+	case err != nil:
 		s.cutShort(err, at.want)
-		if took := returned.Sub(cut); took > s.Prompt {
+		if took := returned.Sub(<-cut); took > s.Prompt {
 			s.t.Errorf("up returned %s after its context had ended, want at most %s", took, s.Prompt)
 		}
 	}

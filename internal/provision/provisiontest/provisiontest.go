@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,11 +170,16 @@ func (s subject) listed(l provision.Lease) []provision.Resource {
 // stamped sees that all that there is of a lease says so, in full.
 func (s subject) stamped(l provision.Lease) []provision.Resource {
 	s.t.Helper()
-	there := s.Left(s.t, l)
-	own := s.listed(l)
-	names := map[string]bool{}
+	own, bare := s.listed(l), s.unlisted(l)
+	// What is still on its way to being listed gets the time to arrive.
+	for end := time.Now().Add(s.Prompt); len(bare) > 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		own, bare = s.listed(l), s.unlisted(l)
+	}
+	for _, name := range bare {
+		s.t.Errorf("%s carries no lease", name)
+	}
 	for _, r := range own {
-		names[r.Name] = true
 		if r.Lease != l {
 			s.t.Errorf("%s %s carries\n%+v, want\n%+v", r.Kind, r.Name, r.Lease, l)
 		}
@@ -181,12 +187,18 @@ func (s subject) stamped(l provision.Lease) []provision.Resource {
 			s.t.Errorf("a resource is not described: %+v", r)
 		}
 	}
-	for _, name := range there {
-		if !names[name] {
-			s.t.Errorf("%s carries no lease", name)
-		}
-	}
 	return own
+}
+
+// unlisted are the names of what there is of a lease and no listing shows.
+func (s subject) unlisted(l provision.Lease) []string {
+	s.t.Helper()
+	there := s.Left(s.t, l)
+	listed := map[string]bool{}
+	for _, r := range s.listed(l) {
+		listed[r.Name] = true
+	}
+	return slices.DeleteFunc(there, func(name string) bool { return listed[name] })
 }
 
 // explain adds what a product fault shows beside its text.
