@@ -1,0 +1,42 @@
+package archtest
+
+import (
+	"os"
+	"testing"
+)
+
+// repository loads the whole tree. Finding little of it would make every rule
+// hold, so that is a failure of its own.
+func repository(t *testing.T) []file {
+	t.Helper()
+	files, err := load(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, programs := 0, 0
+	for _, f := range files {
+		if !f.test() {
+			code++
+		}
+		if f.name == "cmd/qualify/main.go" {
+			programs++
+		}
+	}
+	if code < 100 || programs != 1 {
+		t.Fatalf("only %d files of code were found, main.go %d times: is this the repository?", code, programs)
+	}
+	return files
+}
+
+func report(t *testing.T, wrong []string) {
+	t.Helper()
+	for _, w := range wrong {
+		t.Error(w)
+	}
+}
+
+func TestImports(t *testing.T) { report(t, checkImports(table, repository(t))) }
+
+func TestCode(t *testing.T) { report(t, checkCode(table, repository(t))) }
+
+func TestSizes(t *testing.T) { report(t, checkSizes(repository(t))) }

@@ -1,0 +1,128 @@
+package archtest
+
+// row says what one package of ours may import. Test files are free: a test
+// may know more than what it tests.
+type row struct {
+	dir   string   // below the repository's root; "x/*" stands for each folder of x without a row of its own
+	ours  []string // packages of ours that it may import; "*" is any
+	never []string // what it must not import; "x/..." is x and all below it
+	pure  bool     // reads no clock and no environment, and prints nothing
+}
+
+// What packages are kept away from, by what it would let them do.
+var (
+	exec    = []string{"os/exec", "plugin", "syscall"}
+	disk    = []string{"os", "io/ioutil"}
+	network = []string{
+		"net", "net/http/...", "net/rpc/...", "net/smtp", "crypto/tls", "golang.org/x/net/...",
+		"google.golang.org/grpc/...", "github.com/google/go-containerregistry/pkg/v1/remote/...",
+	}
+	clusters = []string{
+		"k8s.io/...", "sigs.k8s.io/kind/...", "sigs.k8s.io/controller-runtime/...",
+		"github.com/docker/...", "github.com/moby/...", "github.com/containerd/...",
+	}
+	commandLine = []string{"flag", "github.com/spf13/..."}
+	formats     = []string{"encoding/xml", "html/template", "text/template", "text/tabwriter"}
+)
+
+// table is the direction of the imports. A package without a row fails the
+// test, and so does a row without a package.
+var table = []row{
+	// What is planned and what follows from evidence: pure, so that the same
+	// input gives the same answer on every machine and on every day.
+	{dir: "matrix", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
+	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/report", ours: []string{"internal/result"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
+
+	// The candidate.
+	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
+	{
+		dir: "internal/release/source", never: join(network, clusters, commandLine),
+		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/stabletar"},
+	},
+
+	// Leaves that others stand on.
+	{dir: "internal/cache", never: join(exec, network, clusters, commandLine)},
+	{dir: "internal/stabletar", never: join([]string{"os/exec", "plugin"}, network, clusters, commandLine)},
+	{dir: "internal/cluster", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
+	{dir: "internal/doctor", never: join(network, clusters, commandLine)},
+	{dir: "internal/ginkgo", never: join(clusters, commandLine)},
+	{dir: "internal/identity", ours: []string{"internal/cluster", "internal/release"}, never: join(exec, commandLine)},
+
+	// Clusters. A provisioner knows the seam and never another provisioner.
+	{
+		dir: "internal/provision", never: join(exec, disk, network, clusters, commandLine),
+		ours: []string{"internal/cluster", "internal/release", "matrix"},
+	},
+	{dir: "internal/provision/all", ours: []string{"internal/provision", "internal/provision/*"}, never: join(exec, network, clusters, commandLine)},
+	{
+		dir: "internal/provision/*", never: commandLine,
+		ours: []string{
+			"internal/bootstrap", "internal/cache", "internal/cluster", "internal/debootstrap", "internal/nodeos",
+			"internal/provision", "internal/release", "matrix",
+		},
+	},
+
+	// What runs in clusters, and the loop that runs it.
+	{
+		dir: "suites", never: join(exec, network, clusters, commandLine, formats),
+		ours: []string{"internal/cluster", "internal/ginkgo", "internal/release", "internal/result"},
+	},
+	{
+		dir: "internal/run", never: join(exec, network, clusters, commandLine, formats),
+		ours: []string{
+			"internal/cache", "internal/cluster", "internal/identity", "internal/provision", "internal/release",
+			"internal/result", "matrix", "suites",
+		},
+	},
+
+	// Programs.
+	{dir: "cmd/qualify", ours: []string{"*"}, never: clusters},
+	{dir: "hack/*", never: join(network, clusters)},
+	{dir: "bench/*", ours: []string{"*"}},
+	{dir: "internal/archtest"},
+
+	// The nested module.
+	{dir: "suites/e2e", ours: []string{"suites/e2e/specs"}},
+	{dir: "suites/e2e/specs"},
+}
+
+// only lists what some packages alone may import.
+var only = []struct {
+	imports []string
+	by      []string // packages, or "x/*"; none at all: tests alone, and not even they with noTests
+	noTests bool
+	why     string
+}{
+	{
+		imports: []string{"github.com/aws/...", "cloud.google.com/...", "google.golang.org/api/...", "github.com/Azure/..."},
+		by:      []string{"internal/provision/ec2"}, why: "a cloud's SDK stays in its provisioner",
+	},
+	{imports: []string{"sigs.k8s.io/kind/..."}, by: []string{"internal/provision/kind", "bench/*"}, why: "kind's library stays in its provisioner"},
+	{imports: []string{"github.com/google/go-containerregistry/..."}, by: []string{"internal/release/source"}, why: "images are packed in one place"},
+	{imports: []string{"github.com/spf13/..."}, by: []string{"cmd/qualify"}, why: "flags belong to the command line"},
+	{imports: []string{module + "/internal/provision/all"}, by: []string{"cmd/qualify", "bench/*"}, why: "everything else takes the provisioner that it is given"},
+	{
+		imports: []string{module + "/internal/provision/fake", module + "/internal/provision/provisiontest"},
+		why:     "clusters that do not exist are for tests",
+	},
+	{imports: []string{"testing"}, by: []string{"internal/provision/provisiontest"}, why: "it would put test flags into the program"},
+	{imports: []string{"gopkg.in/yaml.v2", "gopkg.in/yaml.v3"}, noTests: true, why: "nobody maintains it; use go.yaml.in/yaml/v3 or sigs.k8s.io/yaml"},
+	{imports: []string{"C"}, noTests: true, why: "the programs are static"},
+}
+
+// allowed sizes, in lines.
+const (
+	mostFunction = 80
+	mostFile     = 450
+)
+
+func join(lists ...[]string) []string {
+	var all []string
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
