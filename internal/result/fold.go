@@ -220,6 +220,8 @@ func (c *cellFolder) takeLease(e Event) {
 	}
 	if e.Lease != nil {
 		current = c.named(e.Lease.Name)
+	} else if named := c.named(e.Text); named != nil {
+		current = named
 	}
 	switch {
 	case current == nil && e.Kind == Leftover:

@@ -112,6 +112,9 @@ func TestFoldLeases(t *testing.T) {
 	}{
 		"closed":               {[]Event{opened, closed}, 1, []string{}},
 		"closed without name":  {[]Event{opened, bare}, 1, []string{}},
+		"closed by text":       {[]Event{opened, second, {Kind: LeaseClosed, Cell: "c1", Text: "q-1"}}, 2, []string{"everything of lease q-2, which was never closed"}},
+		"closed with words":    {[]Event{opened, {Kind: LeaseClosed, Cell: "c1", Text: "at last"}}, 1, []string{}},
+		"closed unknown":       {[]Event{opened, lease(LeaseClosed, "c1", "q-9")}, 1, []string{"everything of lease q-1, which was never closed"}},
 		"never closed":         {[]Event{opened}, 1, []string{"everything of lease q-1, which was never closed"}},
 		"kept":                 {[]Event{opened, kept}, 1, []string{}},
 		"kept, then closed":    {[]Event{opened, kept, closed}, 1, []string{}},

@@ -277,14 +277,19 @@ func TestReasonsAreBounded(t *testing.T) {
 		plan.Cells[0].Suites[0].Expected = append(plan.Cells[0].Suites[0].Expected, name)
 		events = swap(events, kindIs(SuiteEnded), ended("c1", "smoke", name, 1, Fail), suite(SuiteEnded, "c1", "smoke", ""))
 	}
-	doc := judge(t, plan, events, DefaultPolicy())
-	if n := len(doc.Reasons); n != maxListed+1 {
+	// Waived failures have the same code but are listed, and counted, apart.
+	events = outcomes(Fail)(events)
+	doc := judge(t, plan, events, waived(epoch, func(*Waiver) {}))
+	if n := len(doc.Reasons); n != maxListed+1 || len(doc.Notes) != 1 {
 		t.Fatalf("%d reasons", n)
+	}
+	if !strings.Contains(doc.Reasons[maxListed-1].Text, "case 019") {
+		t.Errorf("last but one %+v", doc.Reasons[maxListed-1])
 	}
 	if first, last := doc.Reasons[0], doc.Reasons[maxListed]; !strings.Contains(first.Text, "case 000") || last != (Reason{ReasonCaseFailed, "c1", "smoke", "and 80 more"}) {
 		t.Errorf("first %+v, last %+v", first, last)
 	}
-	if s := doc.Cells[0].Suites[0]; s.Failed != 100 || s.Passed != 3 {
+	if s := doc.Cells[0].Suites[0]; s.Failed != 101 || s.Passed != 2 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -307,6 +312,10 @@ func TestReasonTexts(t *testing.T) {
 	}
 	if got := brief("x" + long); len(got) > textSize+3 || !strings.HasSuffix(got, "ü…") {
 		t.Errorf("long message: %d bytes", len(got))
+	}
+	terse := judge(t, onePlan(), added(Event{Kind: ProductFault, Cell: "c1", Text: "kubelet"})(cleanRun()), DefaultPolicy())
+	if terse.Reasons[0].Text != "kubelet" {
+		t.Errorf("%+v", terse.Reasons[0])
 	}
 	failed := judge(t, onePlan(), outcomes(Fail)(cleanRun()), DefaultPolicy())
 	if want := (Reason{ReasonCaseFailed, "c1", "smoke", `"exec" failed: because`}); failed.Reasons[0] != want {

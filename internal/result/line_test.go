@@ -124,18 +124,20 @@ func TestReadAllRefusesWhatItDoesNotKnow(t *testing.T) {
 
 func TestReadAllLimits(t *testing.T) {
 	data := written(t, cleanRun())
-	longest := 0
-	for line := range bytes.SplitSeq(data, []byte("\n")) {
-		longest = max(longest, len(line)+1)
+	longest, at := 0, 0
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if len(line)+1 > longest {
+			longest, at = len(line)+1, i+1
+		}
 	}
 	n := len(cleanRun())
 	if _, _, err := readAll(bytes.NewReader(data), limits{longest, n}); err != nil {
 		t.Errorf("at the limits: %v", err)
 	}
-	if _, _, err := readAll(bytes.NewReader(data), limits{longest - 1, n}); err == nil || !strings.Contains(err.Error(), "longer than") {
+	if _, _, err := readAll(bytes.NewReader(data), limits{longest - 1, n}); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("line %d: longer than", at)) {
 		t.Errorf("long line: %v", err)
 	}
-	if _, _, err := readAll(bytes.NewReader(data), limits{longest, n - 1}); err == nil || !strings.Contains(err.Error(), "more than 12 events") {
+	if _, _, err := readAll(bytes.NewReader(data), limits{longest, n - 1}); err == nil || !strings.HasPrefix(err.Error(), "line 13: more than 12 events") {
 		t.Errorf("many events: %v", err)
 	}
 	big := written(t, []Event{{Kind: Note, Text: strings.Repeat("x", 1<<20)}})

@@ -21,6 +21,7 @@ func TestMatches(t *testing.T) {
 		{"[sig-network] *", "[sig-network] Services x", true}, {"[sig-network] *", "s Services", false},
 		{"*Conformance]", "x [Conformance]", true}, {"a*b*c", "aXbYc", true}, {"a*b*c", "acb", false},
 		{"a**c", "abc", true}, {"*b*", "abc", true}, {"a.c", "abc", false}, {"a*bb*b", "abb", false},
+		{"*b*", "xyz", false}, {"a*bc*", "axb", false},
 	} {
 		if got := matches(tc.pattern, tc.name); got != tc.want {
 			t.Errorf("matches(%q, %q) = %v", tc.pattern, tc.name, got)
