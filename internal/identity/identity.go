@@ -14,6 +14,7 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,11 +59,9 @@ type Prover struct {
 // Compare looks at every node and at every pod of the control plane. The error
 // means that it could not look; what differs is no error.
 func (p Prover) Compare(ctx context.Context, c *cluster.Cluster, rel *release.Release) (Comparison, error) {
-	var result Comparison
-	for _, n := range c.Nodes {
-		if err := p.node(ctx, n, rel, &result); err != nil {
-			return result, fmt.Errorf("comparing node %s with the release: %w", n.Name, err)
-		}
+	result, err := p.nodes(ctx, c.Nodes, rel)
+	if err != nil {
+		return result, err
 	}
 	if err := p.pods(ctx, c, rel, &result); err != nil {
 		return result, fmt.Errorf("comparing the running pods with the release: %w", err)
@@ -73,6 +72,25 @@ func (p Prover) Compare(ctx context.Context, c *cluster.Cluster, rel *release.Re
 		return result, errors.New("nothing was compared with the release")
 	}
 	return result, nil
+}
+
+// nodes looks at all nodes at the same time: mostly they wait for their disks.
+func (p Prover) nodes(ctx context.Context, nodes []cluster.Node, rel *release.Release) (Comparison, error) {
+	parts, errs := make([]Comparison, len(nodes)), make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() {
+			if err := p.node(ctx, n, rel, &parts[i]); err != nil {
+				errs[i] = fmt.Errorf("comparing node %s with the release: %w", n.Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	var all Comparison
+	for _, part := range parts {
+		all.Checked, all.Mismatched = append(all.Checked, part.Checked...), append(all.Mismatched, part.Mismatched...)
+	}
+	return all, errors.Join(errs...)
 }
 
 // node compares the binaries of a node, the kubelet that runs on it (which

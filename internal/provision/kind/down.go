@@ -124,6 +124,6 @@ func collectOne(ctx context.Context, container, file, script string) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	cmd := cluster.Script(script)
-	return dockerStream(ctx, nil, f, append([]string{"exec", container}, cmd.Argv...)...)
+	_, err = node{container}.stream(ctx, cluster.Script(script), f)
+	return err
 }

@@ -29,30 +29,43 @@ func dockerIn(ctx context.Context, stdin io.Reader, args ...string) (string, err
 	return stdout.String(), err
 }
 
-// dockerStream runs the docker command in a process group of its own: a
-// Ctrl-C on the terminal must reach qualify alone, which then decides what
-// has to end and what has to go on (teardown).
+// dockerStream runs the docker command, and tells the engine's silence from
+// its complaints.
 func dockerStream(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = 5 * time.Second
 	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
-	err := cmd.Run()
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("docker %s: %w", args[0], ctx.Err())
-	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%w: docker is not installed: run hack/setup", errEngine)
+	err := runDocker(ctx, streams{stdin, stdout, &stderr}, args...)
+	if err == nil || ctx.Err() != nil || errors.Is(err, errEngine) {
+		return err
 	}
 	said := strings.TrimSpace(stderr.String())
 	if isEngineDown(said) {
 		return fmt.Errorf("docker %s: %w: %s", args[0], errEngine, said)
 	}
 	return &commandError{args: args, err: err, stderr: said}
+}
+
+// streams are a command's.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// runDocker runs the docker command in a process group of its own: a
+// Ctrl-C on the terminal must reach qualify alone, which then decides what
+// has to end and what has to go on (teardown).
+func runDocker(ctx context.Context, s streams, args ...string) error {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, s.out, s.err
+	err := cmd.Run()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("docker %s: %w", args[0], ctx.Err())
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w: docker is not installed: run hack/setup", errEngine)
+	}
+	return err
 }
 
 // isEngineDown knows the client's ways of saying that nobody answered.

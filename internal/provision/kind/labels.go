@@ -38,7 +38,9 @@ func list(ctx context.Context, filter string) ([]provision.Resource, error) {
 	var all []provision.Resource
 	for _, kind := range resourceKinds {
 		args := []string{kind, "ls", "--quiet", "--no-trunc", "--filter", "label=" + filter}
-		if kind != "network" {
+		// Not for images: that would list the layers below node images too,
+		// which are nobody's to remove as long as something stands on them.
+		if kind == "container" {
 			args = append(args, "--all")
 		}
 		out, err := docker(ctx, args...)

@@ -3,12 +3,15 @@ package kind
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os/exec"
 	"path"
+	"strings"
+	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 )
@@ -18,42 +21,75 @@ type node struct{ container string }
 
 // Exec runs cmd in the node; see cluster.Transport.
 func (n node) Exec(ctx context.Context, cmd cluster.Cmd) (cluster.Output, error) {
-	var out cluster.Output
+	var stdout bytes.Buffer
+	stderr, err := n.stream(ctx, cmd, &stdout)
+	out := cluster.Output{Stdout: stdout.Bytes(), Stderr: stderr}
+	var exit *cluster.ExitError
+	if errors.As(err, &exit) {
+		exit.Output = out
+	}
+	return out, err
+}
+
+// stream runs cmd in the node with its standard output going to w.
+func (n node) stream(ctx context.Context, cmd cluster.Cmd, w io.Writer) (stderr []byte, err error) {
 	args := []string{"exec", "--privileged"}
 	if cmd.Stdin != nil {
 		args = append(args, "-i")
 	}
 	args = append(append(args, n.container), cmd.Argv...)
-	var stdout bytes.Buffer
-	err := dockerStream(ctx, cmd.Stdin, &stdout, args...)
-	out.Stdout = stdout.Bytes()
-	var failed *commandError
-	var exit *exec.ExitError
-	if errors.As(err, &failed) && errors.As(err, &exit) && !isContainerGone(failed.stderr) {
-		out.Stderr = []byte(failed.stderr)
-		return out, &cluster.ExitError{Node: n.container, Cmd: cmd, Code: exit.ExitCode(), Output: out}
+	var said bytes.Buffer
+	err = runDocker(ctx, streams{cmd.Stdin, w, &said}, args...)
+	if err == nil || ctx.Err() != nil || errors.Is(err, errEngine) {
+		return said.Bytes(), err
 	}
-	return out, err
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && !engineSpoke(said.String()) {
+		return said.Bytes(), &cluster.ExitError{Node: n.container, Cmd: cmd, Code: exit.ExitCode(), Output: cluster.Output{Stderr: said.Bytes()}}
+	}
+	return said.Bytes(), &commandError{args: args, err: err, stderr: strings.TrimSpace(said.String())}
 }
 
-// isContainerGone tells the engine's own complaints from a failed command's.
-func isContainerGone(stderr string) bool {
-	return bytes.Contains([]byte(stderr), []byte("Error response from daemon")) || bytes.Contains([]byte(stderr), []byte("Error: No such container"))
+// engineSpoke tells the engine's own complaints from a failed command's, which
+// may be about connections and containers of its own. The engine's come alone,
+// or last where it went away under the command.
+func engineSpoke(stderr string) bool {
+	said := lines(stderr)
+	if len(said) == 0 {
+		return false
+	}
+	for _, sign := range []string{"Cannot connect to the Docker daemon", "error during connect:", "Error response from daemon:", "Error: No such container:"} {
+		if strings.HasPrefix(said[0], sign) || strings.HasPrefix(said[len(said)-1], sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // Put writes r to file in the node; see cluster.Transport.
 func (n node) Put(ctx context.Context, file string, mode fs.FileMode, r io.Reader) error {
-	script := fmt.Sprintf(`mkdir -p "$1" && cat > "$2.put" && chmod %#o "$2.put" && mv "$2.put" "$2"`, mode.Perm())
-	_, err := n.Exec(ctx, cluster.Cmd{Argv: []string{"sh", "-euc", script, "put", path.Dir(file), file}, Stdin: r})
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
+	scratch := file + ".put-" + rand.Text()
+	_, err := n.Exec(ctx, cluster.Cmd{
+		Argv:  []string{"sh", "-euc", `mkdir -p "$1"; umask 077; cat > "$2"`, "put", path.Dir(file), scratch},
+		Stdin: r,
+	})
+	if err == nil {
+		// In a second command: to the first, a sender that died is the end of
+		// the file.
+		_, err = n.Exec(ctx, cluster.Command("sh", "-euc", `chmod "$1" "$2"; mv -T "$2" "$3"`, "put", fmt.Sprintf("%#o", mode.Perm()), scratch, file))
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	_, _ = n.Exec(ctx, cluster.Command("rm", "-f", scratch)) // the first error says why
+	return fmt.Errorf("writing %s: %w", file, err)
 }
 
 // Get copies file from the node to w; see cluster.Transport.
 func (n node) Get(ctx context.Context, file string, w io.Writer) error {
-	if err := dockerStream(ctx, nil, w, "exec", "--privileged", n.container, "cat", file); err != nil {
+	if _, err := n.stream(ctx, cluster.Command("cat", file), w); err != nil {
 		return fmt.Errorf("reading %s on node %s: %w", file, n.container, err)
 	}
 	return nil

@@ -1,0 +1,359 @@
+// Package e2e tests the real path on real clusters: the program as its user
+// starts it, with assertions on what it writes. It needs a container engine,
+// so it runs with QUALIFY_E2E=1 only (make e2e).
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/report"
+	"github.com/qualify-dev/qualify/internal/result"
+)
+
+// k8s is the release that the tests qualify.
+const k8s = "v1.34.4"
+
+// runLimit bounds one run of the program on a warm machine; the first may
+// have to build the release.
+const runLimit = 45 * time.Minute
+
+func TestMain(m *testing.M) {
+	if os.Getenv("QUALIFY_E2E") == "" {
+		println("e2e: skipped: real clusters are tested with QUALIFY_E2E=1 (make e2e)")
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// program is the built binary.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../bin/qualify")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("bin/qualify is not built: make build: %v", err)
+	}
+	return path
+}
+
+// process is a started program.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	results string
+	stdout  bytes.Buffer
+	stderr  bytes.Buffer
+	ended   chan error
+}
+
+// start runs the program with a results directory of its own and a decoy
+// kubeconfig in the environment, which it must never touch.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, results: t.TempDir(), ended: make(chan error, 1)}
+	decoy := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(decoy, []byte("the user's own\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.cmd = exec.Command(program(t), append(args, "--results", p.results)...)
+	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+decoy, "CI=true")
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.ended <- p.cmd.Wait() }()
+	t.Cleanup(func() {
+		if data, err := os.ReadFile(decoy); err != nil || string(data) != "the user's own\n" {
+			t.Errorf("the user's kubeconfig was touched: %q, %v", data, err)
+		}
+		if t.Failed() {
+			t.Logf("stdout:\n%s\nstderr:\n%s", p.stdout.String(), p.stderr.String())
+		}
+	})
+	return p
+}
+
+// wait returns the exit code.
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case err := <-p.ended:
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			p.t.Fatal(err)
+		}
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(runLimit):
+		_ = p.cmd.Process.Kill()
+		p.t.Fatalf("the program did not end within %s", runLimit)
+	}
+	return -1
+}
+
+func (p *process) file(name string) string { return filepath.Join(p.results, "latest", name) }
+
+func (p *process) verdict() result.Document {
+	p.t.Helper()
+	data, err := os.ReadFile(p.file("verdict.json"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var doc result.Document
+	if err := json.Unmarshal(data, &doc); err != nil {
+		p.t.Fatal(err)
+	}
+	return doc
+}
+
+// await waits until the journal holds an event of a kind, and returns it.
+func (p *process) await(kind result.Kind, within time.Duration) result.Event {
+	p.t.Helper()
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		// A journal that is being written may have a torn tail, no more.
+		events, _, err := result.ReadFile(p.file("journal.jsonl"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			p.t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Kind == kind {
+				return e
+			}
+		}
+		select {
+		case err := <-p.ended:
+			p.t.Fatalf("the program ended (%v) before the journal had a %q", err, kind)
+		default:
+		}
+	}
+	p.t.Fatalf("no %q in the journal within %s", kind, within)
+	return result.Event{}
+}
+
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("docker", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// nothingLeft fails where the engine holds anything of a run.
+func nothingLeft(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"ps", "-aq", "--filter", "label=dev.qualify.lease"},
+		{"network", "ls", "-q", "--filter", "label=dev.qualify.lease"},
+		{"image", "ls", "-q", "--filter", "reference=qualify/cell"},
+		{"volume", "ls", "-q"},
+	} {
+		if left := docker(t, args...); left != "" {
+			t.Errorf("docker %s: left over: %s", strings.Join(args, " "), left)
+		}
+	}
+}
+
+func hasReason(doc result.Document, code, text string) bool {
+	for _, r := range doc.Reasons {
+		if r.Code == code && strings.Contains(r.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestQualifiesAGoodRelease(t *testing.T) {
+	p := start(t, "--os", "debian-12", "--k8s", k8s)
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d, want 0", code)
+	}
+	nothingLeft(t)
+	doc := p.verdict()
+	if doc.Verdict != result.Qualified || doc.ExitCode != 0 || len(doc.Reasons) != 0 || len(doc.Cells) != 1 {
+		t.Fatalf("verdict: %+v", doc)
+	}
+	cell := doc.Cells[0]
+	if cell.Identity.Checked < 20 || len(cell.Identity.Mismatched) != 0 {
+		t.Errorf("identity: %+v", cell.Identity)
+	}
+	passed := 0
+	for _, s := range cell.Suites {
+		passed += s.Passed
+		if s.Passed != s.Expected || s.Expected == 0 {
+			t.Errorf("suite %+v", s)
+		}
+	}
+	if passed < 45 {
+		t.Errorf("%d cases passed, want at least 45", passed)
+	}
+	for _, name := range []string{"image", "create", "ready", "identify-before", "smoke", "conformance", "identify-after", "down"} {
+		if !hasPhase(cell, name) {
+			t.Errorf("no phase %q: %+v", name, cell.Phases)
+		}
+	}
+	checkJUnit(t, p, cell.ID, passed)
+	checkPage(t, p)
+	judgedAgain(t, p)
+}
+
+func hasPhase(c result.CellVerdict, name string) bool {
+	for _, p := range c.Phases {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// checkJUnit reads the cell's file back and counts its passed cases.
+func checkJUnit(t *testing.T, p *process, cell string, passed int) {
+	t.Helper()
+	f, err := os.Open(p.file(filepath.FromSlash(report.JUnitFile(cell))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found := 0
+	err = report.ReadJUnit(f, func(c report.JUnitCase) error {
+		if c.Outcome == result.Pass && (c.Suite == "smoke" || c.Suite == "conformance") {
+			found++
+		}
+		return nil
+	})
+	if err != nil || found != passed {
+		t.Errorf("JUnit: %d passed cases, want %d; %v", found, passed, err)
+	}
+}
+
+func checkPage(t *testing.T, p *process) {
+	t.Helper()
+	page, err := os.ReadFile(p.file("report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Qualified", "kubernetes-" + k8s + "-source", "sha256:"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for _, network := range []string{"http://", "https://", "<script"} {
+		if bytes.Contains(page, []byte(network)) {
+			t.Errorf("the page has %q: it must need no network and no script", network)
+		}
+	}
+}
+
+// judgedAgain judges the run from its journal alone: the same bytes.
+func judgedAgain(t *testing.T, p *process) {
+	t.Helper()
+	out, err := exec.Command(program(t), "judge", p.file("")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(p.file("verdict.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(out, data) {
+		t.Error("judging the run again gives other bytes")
+	}
+}
+
+func TestBrokenKubeletIsTheReleasesFault(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "kubelet")
+	const words = "this kubelet is broken on purpose"
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho "+words+" >&2\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(program(t), "release", "build", "--k8s", k8s, "--replace", "bin/linux/amd64/kubelet="+broken, "--out", filepath.Join(dir, "release")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--os", "debian-12", "--release", strings.TrimSpace(string(out)))
+	if code := p.wait(); code != 1 {
+		t.Fatalf("exit code %d, want 1", code)
+	}
+	nothingLeft(t)
+	doc := p.verdict()
+	if doc.Verdict != result.NotQualified || !hasReason(doc, result.ReasonProductFault, "kubelet") || !hasReason(doc, result.ReasonProductFault, words) {
+		t.Errorf("the reason does not name the kubelet and show its journal: %+v", doc.Reasons)
+	}
+	if logs, err := filepath.Glob(p.file("cells/*/logs/*/kubelet.log")); err != nil || len(logs) == 0 {
+		t.Errorf("no logs were collected: %v, %v", logs, err)
+	}
+}
+
+func TestSwappedImageIsFoundOut(t *testing.T) {
+	p := start(t, "--os", "debian-12", "--k8s", k8s, "--suite", "smoke")
+	e := p.await(result.SuiteStarted, runLimit)
+	worker := docker(t, "ps", "--filter", "label=dev.qualify.cell="+e.Cell, "--filter", "name=worker2", "--format", "{{.Names}}")
+	image := "registry.k8s.io/kube-proxy:" + k8s
+	pause := ""
+	for _, ref := range strings.Fields(docker(t, "exec", worker, "ctr", "-n", "k8s.io", "images", "ls", "-q")) {
+		if strings.Contains(ref, "/pause:") {
+			pause = ref
+		}
+	}
+	docker(t, "exec", worker, "ctr", "-n", "k8s.io", "images", "tag", "--force", pause, image)
+	if code := p.wait(); code != 3 {
+		t.Fatalf("exit code %d, want 3", code)
+	}
+	nothingLeft(t)
+	doc := p.verdict()
+	if doc.Verdict != result.Inconclusive || !hasReason(doc, result.ReasonIdentityMismatch, image) {
+		t.Errorf("the swapped image is not named: %+v", doc.Reasons)
+	}
+}
+
+func TestInterruptTearsDown(t *testing.T) {
+	p := start(t, "--os", "debian-12", "--k8s", k8s)
+	p.await(result.CaseEnded, runLimit)
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.wait(); code != 130 {
+		t.Fatalf("exit code %d, want 130", code)
+	}
+	nothingLeft(t)
+	if doc := p.verdict(); doc.Verdict == result.Qualified || doc.ExitCode != 130 {
+		t.Errorf("verdict %s, exit code %d", doc.Verdict, doc.ExitCode)
+	}
+}
+
+func TestKilledRunIsCollected(t *testing.T) {
+	p := start(t, "--os", "debian-12", "--k8s", k8s)
+	p.await(result.SuiteStarted, runLimit)
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait()
+	if docker(t, "ps", "-q", "--filter", "label=dev.qualify.lease") == "" {
+		t.Fatal("a killed run left nothing to collect: this test tests nothing")
+	}
+	gc(t, p.results)
+	nothingLeft(t)
+	out, err := exec.Command(program(t), "judge", p.file("")).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("judging a killed run: %v, want exit code 3: %s", err, out)
+	}
+}
+
+func gc(t *testing.T, results string) {
+	t.Helper()
+	if out, err := exec.Command(program(t), "gc", "--results", results).CombinedOutput(); err != nil {
+		t.Fatalf("gc: %v: %s", err, out)
+	}
+}
