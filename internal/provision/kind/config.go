@@ -47,7 +47,16 @@ func inspectHost(root string) (host, error) {
 	return h, nil
 }
 
-// clusterConfig is kind's configuration of a cell's cluster.
+// Config is kind's configuration of a cell's cluster on this host.
+func Config(image string, spec provision.Spec) (*v1alpha4.Cluster, error) {
+	h, err := inspectHost("")
+	if err != nil {
+		return nil, err
+	}
+	return clusterConfig(h, image, spec)
+}
+
+// clusterConfig is kind's configuration of a cell's cluster on a host.
 func clusterConfig(h host, image string, spec provision.Spec) (*v1alpha4.Cluster, error) {
 	patch, err := kubeadmPatch(spec.Release)
 	if err != nil {

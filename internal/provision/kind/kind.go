@@ -58,7 +58,7 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 		return nil, err
 	}
 	spec.Phase("image")
-	image, err := p.nodeImage(ctx, spec)
+	image, err := p.NodeImage(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +67,7 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	if err != nil {
 		return nil, err
 	}
-	host, err := inspectHost("")
-	if err != nil {
-		return nil, err
-	}
-	config, err := clusterConfig(host, owned, spec)
+	config, err := Config(owned, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +101,9 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	return c, nil
 }
 
-func (p *provisioner) nodeImage(ctx context.Context, spec provision.Spec) (string, error) {
+// NodeImage returns the name of the node image of a spec, built where the
+// engine does not hold it.
+func (p *provisioner) NodeImage(ctx context.Context, spec provision.Spec) (string, error) {
 	os, err := nodeos.Find(spec.Cell.Value("os"))
 	if err != nil {
 		return "", err
