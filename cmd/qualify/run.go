@@ -204,7 +204,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui *co
 		workers = s.matrix.Workers
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Releases: byVersion, Entries: s.entries,
+		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Releases: byVersion, Entries: s.entries, Suite: suites.Find,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
@@ -227,7 +227,7 @@ func (o *runOptions) execute(ctx context.Context, w workshop, plan run.Plan, rel
 	}
 	ui.begin(dir.id, plan)
 	err = run.Execute(ctx, plan, run.Deps{
-		Run: dir.id, Dir: dir.path, Owner: owner(), Journal: journal, Provisioners: provisioners, Releases: releases,
+		Run: dir.id, Dir: dir.path, Owner: owner(), Journal: journal, Provisioners: provisioners, Releases: releases, Suite: suites.Find,
 		Prover: identity.Prover{Artifact: w.artifact, Arch: runtime.GOARCH}, Artifact: w.artifact, Tool: tool,
 		Procs: o.procs, Keep: o.keep, Collect: o.collect, Now: now, Observe: ui.event,
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/suites"
 )
 
 // Deps is what executing a plan needs of the world.
@@ -24,6 +25,7 @@ type Deps struct {
 	Journal      *result.Journal
 	Provisioners map[string]provision.Provisioner
 	Releases     map[string]*release.Release // by digest
+	Suite        func(name string) (suites.Suite, error)
 	Prover       identity.Prover
 	Artifact     func(ctx context.Context, rel *release.Release, asset string) (string, error)
 	Tool         func(name string) (string, error)
@@ -46,25 +48,35 @@ func (i Interrupted) Error() string { return "interrupted by " + i.Signal }
 // Execute runs every cell of the plan. What was found is in the journal; the
 // error means that the journal could not be written, and no more than that.
 func Execute(ctx context.Context, plan Plan, d Deps) error {
-	r := &recorder{journal: d.Journal, observe: d.Observe}
+	work, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &recorder{journal: d.Journal, observe: d.Observe, stop: stop}
 	r.add(result.Event{Kind: result.RunStarted, Text: d.Run, Plan: plan.Hash, Release: plan.Judged().Release.Digest})
 	for _, cell := range plan.Cells {
-		if ctx.Err() != nil || r.failed() != nil {
+		if work.Err() != nil {
 			break
 		}
 		e := &execution{Deps: d, recorder: r, plan: plan, cell: cell}
-		e.run(ctx)
+		e.run(work)
 	}
-	end := result.RunComplete
+	r.add(result.Event{Kind: result.RunEnded, Text: ending(ctx, r)})
+	return r.failed()
+}
+
+// ending is what the journal says of the run's end. A journal that lost an
+// event and can be written again must not call the run complete: what it lost
+// may be the very failure that matters.
+func ending(ctx context.Context, r *recorder) string {
 	var signal Interrupted
 	switch {
 	case errors.As(context.Cause(ctx), &signal):
-		end = result.RunInterrupted(signal.Signal)
+		return result.RunInterrupted(signal.Signal)
+	case r.failed() != nil:
+		return "stopped: " + r.failed().Error()
 	case ctx.Err() != nil:
-		end = "stopped: " + context.Cause(ctx).Error()
+		return "stopped: " + context.Cause(ctx).Error()
 	}
-	r.add(result.Event{Kind: result.RunEnded, Text: end})
-	return r.failed()
+	return result.RunComplete
 }
 
 // execution is the loop over one cell.
@@ -86,12 +98,12 @@ func (e *execution) run(ctx context.Context) {
 	e.dir = filepath.Join(e.Dir, "cells", e.cell.ID)
 	e.sound = true
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
-		e.infra(fmt.Errorf("making the cell's directory: %w", err))
+		e.infra(fmt.Errorf("making the cell's directory: %w", err), "")
 		return
 	}
 	provisioner, ok := e.Provisioners[e.cell.Values["provisioner"]]
 	if !ok {
-		e.infra(fmt.Errorf("no provisioner %q", e.cell.Values["provisioner"]))
+		e.infra(fmt.Errorf("no provisioner %q", e.cell.Values["provisioner"]), "")
 		return
 	}
 	// The intent comes first: from here on resources may exist, whatever
@@ -104,7 +116,7 @@ func (e *execution) run(ctx context.Context) {
 	}
 	defer e.tearDown(ctx, provisioner)
 	e.qualify(ctx, provisioner)
-	if !e.sound || e.Collect {
+	if (!e.sound || e.Collect) && e.failed() == nil {
 		e.collect(ctx, provisioner)
 	}
 }
@@ -123,9 +135,9 @@ func (e *execution) newLease() provision.Lease {
 func LeaseName(run, cell string) string { return "q-" + cache.Key(run, cell)[:16] }
 
 // infra records a fault that is not the release's.
-func (e *execution) infra(err error) {
+func (e *execution) infra(err error, log string) {
 	e.sound = false
-	e.add(result.Event{Kind: result.InfraFault, Cell: e.cell.ID, Text: err.Error()})
+	e.add(result.Event{Kind: result.InfraFault, Cell: e.cell.ID, Text: err.Error(), Log: log})
 }
 
 // phase runs a step under its budget and journals its length.

@@ -72,6 +72,7 @@ type Compilation struct {
 	Suites   []string
 	Releases map[string]*release.Release // by the cells' k8s value
 	Entries  map[string]provision.Entry  // by the cells' provisioner value
+	Suite    func(name string) (suites.Suite, error)
 }
 
 // Compile makes the plan, or says everything that stands against it.
@@ -117,7 +118,7 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 	}
 	planned := PlanCell{ID: cell.ID, Values: cell.Values, Release: result.ReleaseRef{Name: rel.Name, Kubernetes: rel.Kubernetes(), Digest: rel.Digest()}}
 	for _, name := range c.Suites {
-		suite, err := suites.Find(name)
+		suite, err := c.Suite(name)
 		if err != nil {
 			return PlanCell{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
@@ -20,15 +21,11 @@ import (
 func (e *execution) qualify(ctx context.Context, p provision.Provisioner) {
 	rel, ok := e.Releases[e.cell.Release.Digest]
 	if !ok {
-		e.infra(fmt.Errorf("the release %s of the plan is not at hand", e.cell.Release.Digest))
+		e.infra(fmt.Errorf("the release %s of the plan is not at hand", e.cell.Release.Digest), "")
 		return
 	}
-	c, err := e.up(ctx, p, rel)
-	if err != nil {
-		e.blame(ctx, err)
-		return
-	}
-	if !e.identify(ctx, c, rel, result.StageBefore) {
+	c := e.up(ctx, p, rel)
+	if c == nil || !e.identify(ctx, c, rel, result.StageBefore) {
 		return
 	}
 	for _, s := range e.cell.Suites {
@@ -43,7 +40,8 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner) {
 }
 
 // up runs the provisioner; each phase that it announces ends the one before.
-func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *release.Release) (*cluster.Cluster, error) {
+// There is no cluster where it failed, and the journal says why.
+func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *release.Release) *cluster.Cluster {
 	ctx, cancel := context.WithTimeoutCause(ctx, seconds(e.plan.Budgets.Up), fmt.Errorf("the cluster took longer than its budget of %s", seconds(e.plan.Budgets.Up)))
 	defer cancel()
 	current, start := "", e.Now()
@@ -60,22 +58,30 @@ func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *releas
 		Cell: matrix.Cell{ID: e.cell.ID, Values: e.cell.Values}, Release: rel, Workers: e.plan.Workers, Dir: e.dir, Phase: next,
 	})
 	next("")
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", cause, err)
+	if err == nil && c == nil {
+		err = errors.New("the provisioner gave neither a cluster nor an error")
 	}
-	return c, err
+	if err != nil {
+		e.blame(ctx, err)
+		return nil
+	}
+	return c
 }
 
 // blame records why there is no cluster: the release's fault only where the
-// provisioner says so and nothing cut it short.
+// provisioner says so and nothing, the budget neither, cut it short. What had
+// not come up by then might have.
 func (e *execution) blame(ctx context.Context, err error) {
-	var product *provision.ProductError
-	if ctx.Err() == nil && errors.As(err, &product) {
+	product := &provision.ProductError{}
+	if errors.As(err, &product) && ctx.Err() == nil {
 		e.sound = false
 		e.add(result.Event{Kind: result.ProductFault, Cell: e.cell.ID, Text: product.Error(), Log: product.Log})
 		return
 	}
-	e.infra(err)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	e.infra(err, product.Log)
 }
 
 // identify compares what runs with the release and tells whether it is it.
@@ -97,7 +103,7 @@ func (e *execution) identify(ctx context.Context, c *cluster.Cluster, rel *relea
 		return nil
 	})
 	if err != nil {
-		e.infra(err)
+		e.infra(err, "")
 	}
 	if !same {
 		e.sound = false
@@ -113,7 +119,7 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 	}
 	e.add(at(result.Event{Kind: result.SuiteStarted}))
 	err := e.phase(ctx, planned.Name, e.plan.Budgets.Suite, func(ctx context.Context) error {
-		suite, err := suites.Find(planned.Name)
+		suite, err := e.Suite(planned.Name)
 		if err != nil {
 			return err
 		}
@@ -140,19 +146,26 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 	e.add(at(ended))
 }
 
-// recorder appends events and remembers the first failure: a run whose
-// journal cannot be written takes up nothing new and only tears down.
+// recorder appends events and remembers the first failure. A run whose journal
+// cannot be written proves nothing any more: its work is cancelled, nothing
+// new is taken up, and only the teardown remains.
+// Suites emit from goroutines of their own, hence the lock.
 type recorder struct {
 	journal *result.Journal
 	observe func(result.Event)
+	stop    context.CancelCauseFunc
+	mu      sync.Mutex
 	err     error
 }
 
 func (r *recorder) add(event result.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	written, err := r.journal.Append(event)
 	if err != nil {
 		if r.err == nil {
 			r.err = fmt.Errorf("writing the journal: %w", err)
+			r.stop(r.err)
 		}
 		return
 	}
@@ -161,7 +174,11 @@ func (r *recorder) add(event result.Event) {
 	}
 }
 
-func (r *recorder) failed() error { return r.err }
+func (r *recorder) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
 
 // NewID names a run by its start: names sort as the runs were started.
 func NewID(now time.Time, random string) string {
