@@ -35,17 +35,17 @@ type fetched struct {
 // goTool runs the go command away from any workspace or flags of the user,
 // with a build that is the same on every machine.
 type goTool struct {
-	version string // "go1.26.8"
+	version string // "go1.26.8", and what experiments it is set to
 	arch    string // target architecture; the target system is linux
 }
 
 func newGoTool(ctx context.Context, arch string) (*goTool, error) {
 	g := &goTool{arch: arch}
-	out, err := g.run(ctx, "", "env", "GOVERSION")
+	out, err := g.run(ctx, "", "env", "GOVERSION", "GOEXPERIMENT")
 	if err != nil {
 		return nil, err
 	}
-	g.version = strings.TrimSpace(string(out))
+	g.version = strings.Join(strings.Fields(string(out)), " ")
 	return g, nil
 }
 
@@ -54,7 +54,9 @@ func newGoTool(ctx context.Context, arch string) (*goTool, error) {
 func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOTOOLCHAIN=local", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+g.arch, "GOAMD64=v1")
+	// An empty value would give way to one that the user set with go env -w.
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "GOTOOLCHAIN=local", "CGO_ENABLED=0",
+		"GOOS=linux", "GOARCH="+g.arch, "GOAMD64=v1", "GOFIPS140=off")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
