@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -234,19 +233,32 @@ func copyRelease(from, to, manifest string) error {
 			if a.Type != release.Archive {
 				continue
 			}
-			rest, ok := strings.CutPrefix(a.URI, fileURI(from)+"/")
-			if !ok {
-				return fmt.Errorf("asset %s is not below its release: %s", a.Name, a.URI)
+			rest, err := below(from, a)
+			if err != nil {
+				return err
 			}
-			target := filepath.Join(to, filepath.FromSlash(path.Clean(rest)))
+			target := filepath.Join(to, rest)
 			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 				return err
 			}
-			if err := copyFile(filepath.Join(from, filepath.FromSlash(rest)), target, 0o755); err != nil {
+			if err := copyFile(filepath.Join(from, rest), target, 0o755); err != nil {
 				return err
 			}
 			c.Assets[i].URI = fileURI(target)
 		}
 	}
 	return writeManifest(filepath.Join(to, manifest), rel)
+}
+
+// below returns the path of an asset's file within dir.
+func below(dir string, a release.Asset) (string, error) {
+	uri, err := url.Parse(a.URI)
+	if err != nil {
+		return "", fmt.Errorf("asset %s: %w", a.Name, err)
+	}
+	rest, ok := strings.CutPrefix(uri.Path, filepath.ToSlash(dir)+"/")
+	if rest = filepath.FromSlash(rest); uri.Scheme != "file" || uri.Host != "" || !ok || !filepath.IsLocal(rest) {
+		return "", fmt.Errorf("asset %s is not below its release: %s", a.Name, a.URI)
+	}
+	return rest, nil
 }
