@@ -130,6 +130,7 @@ func writeLayer(file string, files []imageFile) (err error) {
 		if err := writeEntry(w, entry); err != nil {
 			return err
 		}
+		done[entry.path] = entry.dir
 	}
 	return errors.Join(w.Close(), buffered.Flush())
 }
@@ -198,6 +199,9 @@ func packTree(dir, file string, compress bool) (err error) {
 	return errors.Join(stabletar.Pack(w, dir, nil), w.Close())
 }
 
+// mostText bounds the files that are read as text.
+const mostText = 1 << 20
+
 // readFromTar returns the content of one file of a tar.
 func readFromTar(file, name string) (string, error) {
 	f, err := os.Open(file)
@@ -211,10 +215,14 @@ func readFromTar(file, name string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("finding %s in %s: %w", name, filepath.Base(file), err)
 		}
-		if h.Name == name {
-			var out bytes.Buffer
-			_, err := io.Copy(&out, io.LimitReader(r, 1<<20))
-			return out.String(), err
+		if h.Name != name {
+			continue
 		}
+		if h.Typeflag != tar.TypeReg || h.Size > mostText {
+			return "", fmt.Errorf("%s in %s is no file of text: type %q, %d bytes", name, filepath.Base(file), h.Typeflag, h.Size)
+		}
+		var out bytes.Buffer
+		_, err = io.Copy(&out, r)
+		return out.String(), err
 	}
 }
