@@ -60,6 +60,9 @@ func Build(ctx context.Context, o Options) (manifest string, err error) {
 	if !versionForm.MatchString(o.Version) {
 		return "", fmt.Errorf("%q is no Kubernetes version: name an exact one, like v1.34.4", o.Version)
 	}
+	if !filepath.IsAbs(o.Cache.Dir) {
+		return "", fmt.Errorf("the cache directory %q is no absolute path", o.Cache.Dir)
+	}
 	tool, err := newGoTool(ctx, hostArch)
 	if err != nil {
 		return "", err
