@@ -1,6 +1,7 @@
 package ginkgo
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -277,13 +279,24 @@ func TestCollectorAtItsEnd(t *testing.T) {
 	if n != 1 || c.missing() == nil {
 		t.Errorf("%d reports passed on", n)
 	}
-	if err := record.file.Close(); err != nil {
-		t.Fatal(err)
+	if err := record.close(); err != nil {
+		t.Error(err)
 	}
-	record.write(spec)
-	if err := record.close(); err == nil || !strings.Contains(err.Error(), "file already closed") {
+	full := unwritable(t)
+	full.write(spec)
+	if err := full.close(); err == nil || !strings.Contains(err.Error(), "bad file descriptor") {
 		t.Errorf("a record that could not be written: %v", err)
 	}
+}
+
+// unwritable is a record whose writes fail.
+func unwritable(t *testing.T) *recorder {
+	t.Helper()
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &recorder{file: f, out: bufio.NewWriter(f)}
 }
 
 // FuzzDidRun posts arbitrary bytes as a spec's report. They are either refused,
