@@ -99,6 +99,27 @@ func TestFoldAnomalies(t *testing.T) {
 	}
 }
 
+// Which of two contradictory events came first in the slice does not matter.
+func TestFoldConflictsInAnyOrder(t *testing.T) {
+	first := number(cleanRun())
+	other := slices.Clone(first)
+	other[3].Seconds = 1
+	a, b := Fold(slices.Concat(first, other)), Fold(slices.Concat(other, first))
+	if len(a.Anomalies) != 1 || !reflect.DeepEqual(a, b) {
+		t.Errorf("\n%+v\n%+v", a, b)
+	}
+	odd := ended("c1", "smoke", "exec", 1, Outcome(9)) // cannot be encoded
+	events := number(swap(cleanRun(), caseIs("exec"), odd))
+	changed := slices.Clone(events)
+	changed[7].Text = "changed"
+	if got := Fold(slices.Concat(events, events)).Anomalies; len(got) != 0 {
+		t.Errorf("repetition: %+v", got)
+	}
+	if got := Fold(slices.Concat(events, changed)).Anomalies; len(got) != 1 {
+		t.Errorf("conflict: %+v", got)
+	}
+}
+
 func TestFoldLeases(t *testing.T) {
 	opened, closed, kept := lease(LeaseOpened, "c1", "q-1"), lease(LeaseClosed, "c1", "q-1"), lease(LeaseKept, "c1", "q-1")
 	second := lease(LeaseOpened, "c1", "q-2")

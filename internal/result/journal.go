@@ -72,14 +72,19 @@ func Open(path string, now func() time.Time) (*Journal, []Event, error) {
 		return nil, nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), f.Close())
 	}
 	j := newJournal(f, now)
-	j.seq, j.sum, j.good, j.cut = len(events), tail.sum, tail.Good, tail
-	if tail.Torn > 0 {
-		j.dirty = errors.New(tail.Why)
-		if err := j.repair(); err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), f.Close())
-		}
+	if err := j.goOn(len(events), tail); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), f.Close())
 	}
 	return j, events, nil
+}
+
+// goOn continues after the events of an earlier process.
+func (j *Journal) goOn(events int, tail Tail) error {
+	j.seq, j.sum, j.good, j.cut = events, tail.sum, tail.Good, tail
+	if tail.Torn > 0 {
+		j.dirty = errors.New(tail.Why)
+	}
+	return j.repair()
 }
 
 // ReadFile reads the journal at path and changes nothing.

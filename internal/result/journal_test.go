@@ -229,7 +229,9 @@ func TestEveryFaultKeepsWhatWasAcknowledged(t *testing.T) {
 			for _, e := range script {
 				got, err := j.Append(e)
 				if err != nil {
-					failed++
+					if failed++; !f.silent && !errors.Is(err, f.fails(op)) {
+						t.Fatalf("%s at operation %d: the cause is lost in %v", name, op, err)
+					}
 					continue
 				}
 				acked = append(acked, got)
@@ -268,6 +270,9 @@ func TestAppendIsRefusedUntilRepaired(t *testing.T) {
 	e, err := j.Append(Event{Kind: Note, Text: "kept"})
 	if err != nil || e.Seq != 2 {
 		t.Fatalf("event %+v, error %v", e, err)
+	}
+	if j.dirty != nil {
+		t.Error("still to be repaired")
 	}
 	events, tail, err := ReadAll(bytes.NewReader(f.data))
 	if err != nil || tail.Torn > 0 || len(events) != 2 || events[1].Text != "kept" {
@@ -316,5 +321,38 @@ func TestAppendConcurrently(t *testing.T) {
 		if events[i].Time.Before(events[i-1].Time) {
 			t.Fatal("times and numbers disagree")
 		}
+	}
+}
+
+func TestGoOn(t *testing.T) {
+	data := written(t, cleanRun()[:2])
+	_, whole, err := ReadAll(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := &memFile{data: bytes.Clone(data), fails: from(1, syscall.EROFS)}
+	if err := newJournal(good, ticking()).goOn(2, whole); err != nil || good.ops != 0 {
+		t.Errorf("a whole journal was touched %d times: %v", good.ops, err)
+	}
+	torn := append(bytes.Clone(data), "torn"...)
+	_, tail, err := ReadAll(bytes.NewReader(torn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for op := 1; op <= 2; op++ {
+		f := &memFile{data: bytes.Clone(torn), fails: once(op, syscall.EROFS)}
+		if err := newJournal(f, ticking()).goOn(2, tail); !errors.Is(err, syscall.EROFS) {
+			t.Errorf("operation %d: the tail was not cut and nobody said so: %v", op, err)
+		}
+	}
+}
+
+func TestSyncDir(t *testing.T) {
+	dir := t.TempDir()
+	if err := syncDir(dir); err != nil {
+		t.Error(err)
+	}
+	if err := syncDir(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing directory: %v", err)
 	}
 }
