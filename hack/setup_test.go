@@ -37,12 +37,13 @@ func newHost(t *testing.T, bounding string) *host {
 	h.file("proc/sys/fs/inotify/max_user_instances", "8192\n")
 	h.file("proc/sys/fs/inotify/max_user_watches", "1048576\n")
 	h.file("etc/ssl/certs/ca-certificates.crt", "x")
+	h.file("usr/include/stdlib.h", "")
 	h.file("sys/fs/cgroup/cgroup.controllers", "cpu\n")
 	h.program("docker", `[ -e "$ROOT/up" ] && echo 1.2.3`)
 	h.program("dockerd", `echo "$@" >>"$ROOT/dockerd.args"; touch "$ROOT/up"`)
 	h.program("id", `echo 0`)
 	h.program("ctr", `exit 1`)
-	for _, name := range []string{"debootstrap", "make", "iptables", "iptables-nft", "iptables-legacy", "ip6tables-legacy", "update-alternatives", "systemctl", "mount"} {
+	for _, name := range []string{"debootstrap", "make", "gcc", "iptables", "iptables-nft", "iptables-legacy", "ip6tables-legacy", "update-alternatives", "systemctl", "mount"} {
 		h.program(name, `echo "$(basename "$0") $@" >>"$ROOT/calls"`)
 	}
 	return h
