@@ -60,7 +60,7 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	spec.Phase("image")
 	image, err := p.NodeImage(ctx, spec)
 	if err != nil {
-		return nil, err
+		return nil, releaseFault(err)
 	}
 	spec.Phase("create")
 	owned, err := ownNetworkAndImage(ctx, lease, image)
@@ -110,6 +110,15 @@ func (p *provisioner) NodeImage(ctx context.Context, spec provision.Spec) (strin
 	}
 	builder := imageBuilder{cache: cache.Cache{Dir: p.cfg.CacheDir}, store: p.store, owner: p.cfg.Owner, log: p.cfg.Log}
 	return builder.ensure(ctx, spec.Release, os)
+}
+
+// releaseFault blames the release for bytes that are not those of its manifest.
+func releaseFault(err error) error {
+	var digest *release.DigestError
+	if errors.As(err, &digest) {
+		return &provision.ProductError{Component: digest.Asset, Doing: "verifying the release", Err: err}
+	}
+	return err
 }
 
 // networkVariable is how kind's library is told which network to use. It is
