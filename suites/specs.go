@@ -1,11 +1,13 @@
 package suites
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/onsi/ginkgo/v2/types"
 
@@ -84,7 +86,7 @@ func caseOf(report types.SpecReport) result.Case {
 	}
 	c.Message = strings.TrimSpace(report.Failure.Message)
 	if c.Message == "" {
-		c.Message = report.State.String()
+		c.Message = cmp.Or(report.State.String(), fmt.Sprintf("ended in the unknown state %d", report.State))
 	}
 	if report.Failure.ForwardedPanic != "" {
 		c.Message += ": " + report.Failure.ForwardedPanic
@@ -101,9 +103,10 @@ func excerpt(log string) string {
 		return log
 	}
 	cut := log[len(log)-most:]
-	if i := strings.IndexByte(cut, '\n'); i >= 0 {
-		cut = cut[i+1:]
+	if _, rest, _ := strings.Cut(cut, "\n"); rest != "" {
+		cut = rest
 	}
+	cut = strings.TrimLeftFunc(cut, func(r rune) bool { return r == utf8.RuneError })
 	return "… (the whole log is in the run's directory)\n" + cut
 }
 
