@@ -1,0 +1,105 @@
+package suites
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/qualify-dev/qualify/internal/release"
+)
+
+func releaseOf(version string) *release.Release {
+	return &release.Release{Name: "x", Components: []release.Component{{Name: "etcd", GitTag: "v3.6.5"}, {Name: "kubernetes", GitTag: version}}}
+}
+
+func TestAll(t *testing.T) {
+	form := regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	names, docs := map[string]bool{}, map[string]bool{}
+	for _, s := range All() {
+		if !form.MatchString(s.Name) || names[s.Name] || s.Doc == "" || docs[s.Doc] || s.Expect == nil || s.Run == nil {
+			t.Errorf("suite %+v", s)
+		}
+		names[s.Name], docs[s.Doc] = true, true
+		found, err := Find(s.Name)
+		if err != nil || found.Name != s.Name {
+			t.Errorf("%s: found %q, %v", s.Name, found.Name, err)
+		}
+	}
+	if len(names) < 2 {
+		t.Errorf("%d suites", len(names))
+	}
+	for _, name := range []string{"", "Smoke", "smoke ", "conform"} {
+		if _, err := Find(name); err == nil || !strings.Contains(err.Error(), "known are smoke, conformance") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// Every suite expects the same of a release each time, and no case twice.
+func TestExpected(t *testing.T) {
+	least := map[string]int{"smoke": 8, "conformance": 40}
+	for _, s := range All() {
+		for _, version := range []string{"v1.33.13", "v1.34.4", "v1.35.4", "v1.36.3", "v1.37.2"} {
+			list, err := s.Expect(releaseOf(version))
+			if err != nil || len(list) < least[s.Name] || least[s.Name] == 0 {
+				t.Errorf("%s of %s: %d cases, %v", s.Name, version, len(list), err)
+			}
+			sorted := slices.Sorted(slices.Values(list))
+			if n := len(slices.Compact(sorted)); n != len(list) {
+				t.Errorf("%s of %s: %d cases, %d names", s.Name, version, len(list), n)
+			}
+			if again, err := s.Expect(releaseOf(version)); err != nil || !slices.Equal(again, list) {
+				t.Errorf("%s of %s: other cases the second time, %v", s.Name, version, err)
+			}
+		}
+	}
+}
+
+// sigs are the groups that have conformance specs.
+var sigs = []string{"api-machinery", "apps", "architecture", "auth", "cli", "instrumentation", "network", "node", "scheduling", "storage"}
+
+func TestExpectConformance(t *testing.T) {
+	const (
+		older = "[sig-storage] Secrets should be consumable from pods in volume [NodeConformance] [Conformance]"
+		newer = "[sig-storage] Secrets should be consumable from pods in volume [Conformance] [NodeConformance]"
+		same  = "[sig-apps] CronJob should support CronJob API operations [Conformance]"
+	)
+	form := regexp.MustCompile(`^\[sig-([a-z-]+)\] .*\[Conformance\]( \[NodeConformance\])?$`)
+	for minor := 33; minor <= 40; minor++ {
+		list, err := expectConformance(releaseOf(fmt.Sprintf("v1.%d.2", minor)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, other := older, newer
+		if minor >= 37 {
+			want, other = newer, older
+		}
+		if !slices.Contains(list, want) || slices.Contains(list, other) || !slices.Contains(list, same) {
+			t.Errorf("1.%d names its specs otherwise", minor)
+		}
+		seen := map[string]bool{}
+		for _, name := range list {
+			parts := form.FindStringSubmatch(name)
+			if parts == nil || strings.Count(name, "[Conformance]") != 1 {
+				t.Errorf("1.%d: %q is no conformance spec's text", minor, name)
+				continue
+			}
+			seen[parts[1]] = true
+		}
+		for _, sig := range sigs {
+			if !seen[sig] {
+				t.Errorf("1.%d: none of %s", minor, sig)
+			}
+		}
+		if len(seen) != len(sigs) {
+			t.Errorf("1.%d: groups %v", minor, seen)
+		}
+	}
+	for _, version := range []string{"", "v1", "v1.34", "v1.x.4", "v1..4", "latest"} {
+		if list, err := expectConformance(releaseOf(version)); err == nil || !strings.Contains(err.Error(), "is no Kubernetes version") {
+			t.Errorf("%q: %d cases, %v", version, len(list), err)
+		}
+	}
+}

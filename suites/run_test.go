@@ -1,0 +1,193 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
+)
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	_ = os.RemoveAll(buildDir())
+	os.Exit(status)
+}
+
+func buildDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("qualify-suites-%d", os.Getpid()))
+}
+
+// buildSample compiles the sample suite of internal/ginkgo, with copies of the
+// module files: it imports more of Ginkgo than the module itself does.
+var buildSample = sync.OnceValues(func() (string, error) {
+	if err := os.MkdirAll(buildDir(), 0o700); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(buildDir(), name), data, 0o600); err != nil {
+			return "", err
+		}
+	}
+	file := filepath.Join(buildDir(), "sample")
+	out, err := exec.Command("go", "test", "-c", "-mod=mod", "-modfile="+filepath.Join(buildDir(), "go.mod"),
+		"-o", file, "../internal/ginkgo/testdata/sample").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("compiling the sample suite: %w: %s", err, out)
+	}
+	return file, nil
+})
+
+// runSample runs specs of the sample suite and returns the outcomes.
+func runSample(t *testing.T, env Env) (map[string]result.Outcome, error) {
+	t.Helper()
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := map[string]result.Outcome{}
+	err = runSpecs(t.Context(), env, sample, nil, func(c result.Case) {
+		if _, twice := outcomes[c.Name]; twice {
+			t.Errorf("%q is emitted twice", c.Name)
+		}
+		outcomes[c.Name] = c.Outcome
+	})
+	return outcomes, err
+}
+
+// Exactly the expected specs become cases. The suite has others: some pending,
+// some with texts that contain these.
+func TestRunSpecs(t *testing.T) {
+	want := map[string]result.Outcome{
+		"[sample] passes": result.Pass, "[sample] fails": result.Fail, "[sample] panics": result.Fail, "[sample] skips itself": result.Skip,
+		"[sample] names is short": result.Pass, "[sample] runs alone": result.Pass,
+	}
+	env := Env{Dir: t.TempDir(), Procs: 2}
+	for name := range want {
+		env.Expected = append(env.Expected, name)
+	}
+	got, err := runSample(t, env)
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v and %v, want %v", got, err, want)
+	}
+}
+
+// What the binary lacks, or has twice, is refused before anything runs.
+func TestRunSpecsLooksFirst(t *testing.T) {
+	for _, c := range []struct {
+		expected []string
+		want     string
+	}{
+		{[]string{"[sample] passes", "[sample] was removed", "[sample] too"}, `no spec "[sample] was removed" (2 of 3 names`},
+		{[]string{"[sample] is pending"}, `no spec "[sample] is pending"`},
+		{[]string{"[sample] pass"}, "no spec"},
+		{[]string{"[sample] passes", "[sample] twin"}, `several specs "[sample] twin"`},
+		{nil, "no spec to run"},
+	} {
+		env := Env{Dir: t.TempDir(), Procs: 2, Expected: c.expected}
+		got, err := runSample(t, env)
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(got) > 0 {
+			t.Errorf("%q: got %v and %v, want %q", c.expected, got, err, c.want)
+		}
+		if left, err := os.ReadDir(env.Dir); err != nil || len(left) > 0 {
+			t.Errorf("%q: %v has run, %v", c.expected, left, err)
+		}
+	}
+}
+
+// A run that breaks off is an error, with the cases that ended before.
+func TestRunSpecsThatDie(t *testing.T) {
+	got, err := runSample(t, Env{Dir: t.TempDir(), Procs: 2, Expected: []string{"[sample] passes", "[sample] dying exits with 7"}})
+	if _, reported := got["[sample] dying exits with 7"]; err == nil || reported {
+		t.Errorf("got %v and %v", got, err)
+	}
+}
+
+// recording is a test binary that writes down how it was called.
+func recording(t *testing.T) (binary, calls string) {
+	t.Helper()
+	dir := t.TempDir()
+	binary, calls = filepath.Join(dir, "binary"), filepath.Join(dir, "calls")
+	script := "#!/bin/sh\nfor a; do printf '%s\\n' \"$a\" >> '" + calls + "'; done\nexit 3\n"
+	if err := os.WriteFile(binary, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return binary, calls
+}
+
+// The suites hand the cluster's own kubeconfig and the candidate's own files
+// to their binaries, and do not run without them.
+func TestSuitesCallTheirBinaries(t *testing.T) {
+	missing := errors.New("not in this release")
+	for _, c := range []struct {
+		suite string
+		want  []string
+	}{
+		{"smoke", []string{"--provider=skeleton", "--kubeconfig=/run/kubeconfig", "--agnhost-image=registry.example/agnhost:2.56"}},
+		{"conformance", []string{"--provider=skeleton", "--kubeconfig=/run/kubeconfig", "--kubectl-path=/files/bin/linux/amd64/kubectl"}},
+	} {
+		suite, err := Find(c.suite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary, calls := recording(t)
+		rel := releaseOf("v1.34.4")
+		rel.Components = append(rel.Components, release.Component{Name: "kubernetes-test", Assets: []release.Asset{
+			{Name: "agnhost-image", Type: release.Image, URI: "registry.example/agnhost:2.56"},
+		}})
+		env := Env{
+			Cluster: &cluster.Cluster{Kubeconfig: "/run/kubeconfig"}, Release: rel, Dir: t.TempDir(), Procs: 2, Expected: []string{"x"},
+			Tool: func(string) (string, error) { return binary, nil },
+			Artifact: func(_ context.Context, asset string) (string, error) {
+				if strings.HasSuffix(asset, "/e2e.test") {
+					return binary, nil
+				}
+				return "/files/" + asset, nil
+			},
+		}
+		if err := suite.Run(t.Context(), env, func(result.Case) { t.Error("a case out of nothing") }); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+			t.Errorf("%s with a broken binary: %v", c.suite, err)
+		}
+		data, err := os.ReadFile(calls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range append(c.want, "--ginkgo.dry-run", "--ginkgo.focus= (?:x)$") {
+			if !strings.Contains("\n"+string(data), "\n"+arg+"\n") {
+				t.Errorf("%s: %q is not among %q", c.suite, arg, data)
+			}
+		}
+		for _, file := range []string{"/e2e.test", "/kubectl"} {
+			without := env
+			without.Tool = func(string) (string, error) { return "", missing }
+			without.Artifact = func(ctx context.Context, asset string) (string, error) {
+				if strings.HasSuffix(asset, file) {
+					return "", missing
+				}
+				return env.Artifact(ctx, asset)
+			}
+			if err := suite.Run(t.Context(), without, func(result.Case) {}); !errors.Is(err, missing) {
+				t.Errorf("%s without its files: %v", c.suite, err)
+			}
+		}
+	}
+	smoke, binary := smoke(), "/bin/false"
+	env := Env{Release: releaseOf("v1.34.4"), Tool: func(string) (string, error) { return binary, nil }}
+	if err := smoke.Run(t.Context(), env, nil); err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "agnhost") {
+		t.Errorf("smoke without agnhost: %v", err)
+	}
+}
