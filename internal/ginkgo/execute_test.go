@@ -178,6 +178,7 @@ func TestExecuteThatDoesNotReachItsEnd(t *testing.T) {
 		{"", []string{"[sample] dying aborts the suite", "[sample] runs alone"}, []string{"Interrupted by Other Ginkgo Process"}},
 		{"", []string{"[sample] no such spec", "[sample] passes"}, []string{`1 of 2 specs were never reported: "[sample] no such spec"`}},
 		{"", []string{"[sample] Passes"}, []string{"never reported"}},
+		{"", []string{"[sample] dying sends garbage", "[sample] passes"}, []string{"message /did-run of a test process refused: unexpected end"}},
 		{"usage", []string{"[sample] passes"}, []string{"exited with status 1", "flag provided but not defined: -kubeconfig"}},
 		{"silent", []string{"[sample] passes"}, []string{"test process 1 exited with status 0", "test process 2 exited with status 0"}},
 		{"focused", []string{"[sample] passes"}, []string{"exit status 197"}},

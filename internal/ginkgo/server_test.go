@@ -81,26 +81,27 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// zeros is a body without end.
+// zeros is a reader without end.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestServerRefusesHugeBodies(t *testing.T) {
 	s := newCoordinator(t, 2)
-	if status, _ := s.ask(http.MethodPost, "/did-run", zeros{}); status != http.StatusRequestEntityTooLarge {
-		t.Errorf("an endless report: status %d", status)
+	huge := func() io.Reader { return io.LimitReader(zeros{}, mostMessage+1) }
+	if status, _ := s.ask(http.MethodPost, "/did-run", huge()); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a huge report: status %d", status)
 	}
 	if err := s.refusals(); err == nil || !strings.Contains(err.Error(), "too large") {
-		t.Errorf("an endless report: %v", err)
+		t.Errorf("a huge report: %v", err)
 	}
-	if status, _ := s.ask(http.MethodPost, "/emit-output", zeros{}); status != http.StatusInternalServerError {
-		t.Errorf("endless output: status %d", status)
+	if status, _ := s.ask(http.MethodPost, "/emit-output", huge()); status != http.StatusInternalServerError {
+		t.Errorf("huge output: status %d", status)
 	}
 	if s.output.Len() > mostMessage {
 		t.Errorf("%d bytes of output", s.output.Len())
 	}
-	if status, _ := s.ask(http.MethodPost, "/progress-report", io.LimitReader(zeros{}, 2*mostMessage)); status != http.StatusOK {
+	if status, _ := s.ask(http.MethodPost, "/progress-report", huge()); status != http.StatusOK {
 		t.Errorf("a long message that nobody reads: status %d", status)
 	}
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/x", strings.NewReader(`"1234567890"`))

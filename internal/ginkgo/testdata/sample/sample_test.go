@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -105,6 +106,14 @@ func dying() {
 		})
 	}
 	It("aborts the suite", func() { AbortSuite("the planet is gone") })
+	It("sends garbage", func() {
+		config, _ := GinkgoConfiguration()
+		answer, err := http.Post(config.ParallelHost+"/did-run", "application/json", strings.NewReader("{"))
+		if err != nil {
+			Fail(err.Error())
+		}
+		_ = answer.Body.Close()
+	})
 	It("leaves a child", func() { child() })
 	It("hangs", func() {
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
