@@ -68,6 +68,9 @@ type Entry struct {
 	Can      func(cell matrix.Cell) error              // nil, or why it cannot serve the cell
 	New      func(Config) (Provisioner, error)         // touches nothing outside
 	List     func(context.Context) ([]Resource, error) // everything that carries any of our leases
+	// Purge removes what is kept between runs to be faster, and belongs to no
+	// lease; with dryRun it only lists it. nil where nothing is kept.
+	Purge func(ctx context.Context, dryRun bool) ([]Resource, error)
 }
 
 // Config is what every provisioner is made from.

@@ -73,6 +73,30 @@ func remove(ctx context.Context, r provision.Resource) error {
 	return fmt.Errorf("removing %s %s: %w", r.Kind, r.Name, err)
 }
 
+// purge removes the node images, which are kept from run to run.
+func purge(ctx context.Context, dryRun bool) ([]provision.Resource, error) {
+	out, err := docker(ctx, "image", "ls", "--quiet", "--no-trunc", "--filter", "label="+labelCache+"=node-image", "--filter", "reference=qualify/node")
+	if err != nil {
+		return nil, fmt.Errorf("listing node images: %w", err)
+	}
+	var images []provision.Resource
+	var problems error
+	for _, id := range lines(out) {
+		r, err := inspect(ctx, "image", id)
+		if isAbsent(err) {
+			continue
+		}
+		if err != nil {
+			return images, err
+		}
+		images = append(images, r)
+		if !dryRun {
+			problems = errors.Join(problems, remove(ctx, r))
+		}
+	}
+	return images, problems
+}
+
 // Collect writes each node's journals, pod logs and container logs into dir;
 // see provision.Provisioner.
 func (p *provisioner) Collect(ctx context.Context, lease provision.Lease, dir string) error {

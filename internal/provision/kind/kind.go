@@ -29,6 +29,7 @@ func Entry() provision.Entry {
 		Can:      can,
 		New:      newProvisioner,
 		List:     func(ctx context.Context) ([]provision.Resource, error) { return list(ctx, labelLease) },
+		Purge:    purge,
 	}
 }
 
