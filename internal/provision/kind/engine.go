@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -57,8 +58,8 @@ func runDocker(ctx context.Context, s streams, args ...string) error {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, s.out, s.err
-	err := cmd.Run()
+	cmd.Stdout, cmd.Stderr = s.out, s.err
+	err := runFed(cmd, s.in)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("docker %s: %w", args[0], ctx.Err())
 	}
@@ -66,6 +67,39 @@ func runDocker(ctx context.Context, s streams, args ...string) error {
 		return fmt.Errorf("%w: docker is not installed: run hack/setup", errEngine)
 	}
 	return err
+}
+
+// runFed runs cmd and feeds it from in. Left to os/exec, a source that blocks
+// would keep even a killed command from returning.
+func runFed(cmd *exec.Cmd, in io.Reader) error {
+	if in == nil {
+		return cmd.Run()
+	}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	fed := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(pipe, in)
+		fed <- err // before the command can see the end of its input
+		_ = pipe.Close()
+	}()
+	if err := cmd.Wait(); err != nil {
+		return err
+	}
+	select {
+	case err := <-fed:
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+			return nil // it did not want to read everything
+		}
+		return err
+	default:
+		return nil
+	}
 }
 
 // isEngineDown knows the client's ways of saying that nobody answered.

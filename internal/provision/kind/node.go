@@ -83,8 +83,8 @@ func (n node) Put(ctx context.Context, file string, mode fs.FileMode, r io.Reade
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_, _ = n.Exec(ctx, cluster.Command("rm", "-f", scratch)) // the first error says why
-	return fmt.Errorf("writing %s: %w", file, err)
+	_, rmErr := n.Exec(ctx, cluster.Command("rm", "-f", scratch))
+	return fmt.Errorf("writing %s: %w", file, errors.Join(err, rmErr))
 }
 
 // Get copies file from the node to w; see cluster.Transport.

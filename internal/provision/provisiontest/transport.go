@@ -28,6 +28,7 @@ const prompt = 15 * time.Second
 // a POSIX shell and the usual file utilities.
 func Transport(t *testing.T, node cluster.Node) {
 	r := remote{t, node}
+	r.must("rm", "-rf", NodeDir) // an earlier test may have been killed
 	t.Cleanup(func() { r.must("rm", "-rf", NodeDir) })
 	for _, part := range []struct {
 		name string
