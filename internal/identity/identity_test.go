@@ -238,6 +238,16 @@ func TestComparingEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A cluster of nothing does not differ in anything, and proves as much.
+func TestComparingNothingIsAnError(t *testing.T) {
+	c := newCandidate(t)
+	silent := []corev1.Pod{pod("kube-apiserver-cp")}
+	_, err := c.prover().Compare(context.Background(), serve(t, silent), c.rel)
+	if err == nil || !strings.Contains(err.Error(), "nothing was compared") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // The user's own cluster must never be asked, whatever the environment says.
 func TestOnlyTheGivenKubeconfigIsRead(t *testing.T) {
 	c := newCandidate(t)
