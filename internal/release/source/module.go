@@ -49,8 +49,9 @@ func newGoTool(ctx context.Context, arch string) (*goTool, error) {
 	return g, nil
 }
 
-// run executes the go command in dir and returns its standard output. The
-// whole process group dies with ctx, so that no compiler is left running.
+// run executes the go command in dir and returns its standard output, also
+// where it fails: some verbs say there why. The whole process group dies with
+// ctx, so that no compiler is left running.
 func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
@@ -70,7 +71,7 @@ func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, e
 		return nil, errors.New("the go command is not installed: a release can only be built from source where Go is (https://go.dev/doc/install)")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String(), 12))
+		return stdout.Bytes(), fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String(), 12))
 	}
 	return stdout.Bytes(), nil
 }

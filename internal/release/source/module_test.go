@@ -143,8 +143,8 @@ func TestFetch(t *testing.T) {
 		t.Errorf("fetched %+v", f)
 	}
 	for _, c := range []struct{ path, version, want string }{
-		{"example.test/Upper", "v1.0.1", "v1.0.1"},
-		{"example.test/absent", "v1.0.0", "example.test/absent"},
+		{"example.test/Upper", "v1.0.1", "reading file://"},
+		{"example.test/absent", "v1.0.0", "reading file://"},
 		{"example.test/Upper", "latest", "module version"},
 		{"example.test/Upper", "v2.0.0", "module version"},
 		{"../escape", "v1.0.0", "module version"},
