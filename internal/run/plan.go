@@ -84,7 +84,7 @@ func Compile(c Compilation) (Plan, error) {
 	if len(c.Suites) == 0 {
 		return plan, errors.New("the plan is empty: no suite is selected")
 	}
-	var problems error
+	problems := c.repeated()
 	for _, cell := range c.Cells {
 		planned, err := c.cell(cell)
 		if err != nil {
@@ -102,6 +102,36 @@ func Compile(c Compilation) (Plan, error) {
 	var err error
 	plan.Hash, err = plan.hash()
 	return plan, err
+}
+
+// repeated refuses what is named twice: evidence for one of two would do for
+// both, so the judge refuses such a plan too, after it has cost an hour.
+func (c Compilation) repeated() error {
+	var problems error
+	for _, name := range twice(c.Suites) {
+		problems = errors.Join(problems, fmt.Errorf("suite %s is named twice", name))
+	}
+	var ids []string
+	for _, cell := range c.Cells {
+		ids = append(ids, cell.ID)
+	}
+	for _, id := range twice(ids) {
+		problems = errors.Join(problems, fmt.Errorf("cell %q is in the plan twice", id))
+	}
+	return problems
+}
+
+// twice returns the names that are not the first of their kind.
+func twice(names []string) []string {
+	var again []string
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] {
+			again = append(again, name)
+		}
+		seen[name] = true
+	}
+	return again
 }
 
 func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
@@ -128,6 +158,9 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 		}
 		if len(expected) == 0 {
 			return PlanCell{}, fmt.Errorf("suite %s expects nothing", name)
+		}
+		if again := twice(expected); len(again) > 0 {
+			return PlanCell{}, fmt.Errorf("suite %s expects %q twice", name, again[0])
 		}
 		planned.Suites = append(planned.Suites, result.PlanSuite{Name: name, Expected: expected})
 	}

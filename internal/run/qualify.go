@@ -117,8 +117,12 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 		event.Cell, event.Suite = e.cell.ID, planned.Name
 		return event
 	}
+	shown := newTally(planned.Expected)
 	e.add(at(result.Event{Kind: result.SuiteStarted}))
 	err := e.phase(ctx, planned.Name, e.plan.Budgets.Suite, func(ctx context.Context) error {
+		if ctx.Err() != nil { // the journal may have failed just now
+			return ctx.Err()
+		}
 		suite, err := e.Suite(planned.Name)
 		if err != nil {
 			return err
@@ -132,18 +136,44 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 			Artifact: func(ctx context.Context, asset string) (string, error) { return e.Artifact(ctx, rel, asset) },
 		}
 		return suite.Run(ctx, env, func(found result.Case) {
-			if found.Outcome != result.Pass {
-				e.sound = false
-			}
+			shown.take(found)
 			e.add(at(result.Event{Kind: result.CaseEnded, Case: &found}))
 		})
 	})
 	ended := result.Event{Kind: result.SuiteEnded}
 	if err != nil {
-		e.sound = false
 		ended.Text = err.Error()
 	}
+	e.sound = e.sound && err == nil && shown.sound()
 	e.add(at(ended))
+}
+
+// tally tells whether a suite showed all that it had to, and nothing else.
+type tally struct {
+	mu      sync.Mutex
+	missing map[string]bool
+	wrong   bool
+}
+
+func newTally(expected []string) *tally {
+	t := &tally{missing: map[string]bool{}}
+	for _, name := range expected {
+		t.missing[name] = true
+	}
+	return t
+}
+
+func (t *tally) take(c result.Case) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.missing, c.Name)
+	t.wrong = t.wrong || c.Outcome != result.Pass
+}
+
+func (t *tally) sound() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.wrong && len(t.missing) == 0
 }
 
 // recorder appends events and remembers the first failure. A run whose journal

@@ -1,0 +1,183 @@
+package run
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/matrix"
+	"github.com/qualify-dev/qualify/suites"
+)
+
+func TestCompile(t *testing.T) {
+	w := newWorld(t)
+	w.systems = []string{"debian-12", "ubuntu-24.04"}
+	c := w.compilation()
+	rule := matrix.Exclusion{Reason: "no kernel", Owner: "me", Expires: "2027-01-01", File: "m.yaml", Line: 7}
+	c.Excluded = []matrix.Excluded{{Cell: cellOf("flatcar"), Rule: rule}}
+	plan, err := Compile(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.Check(); err != nil {
+		t.Error(err)
+	}
+	if len(plan.Cells) != 2 || plan.Workers != 1 || plan.Budgets != DefaultBudgets() {
+		t.Errorf("plan %+v", plan)
+	}
+	for i, cell := range plan.Cells {
+		if cell.ID != c.Cells[i].ID || !maps.Equal(cell.Values, c.Cells[i].Values) {
+			t.Errorf("cell %d is %+v, want %+v", i, cell, c.Cells[i])
+		}
+		if cell.Release != (result.ReleaseRef{Name: w.rel.Name, Kubernetes: "v1.34.4", Digest: w.rel.Digest()}) {
+			t.Errorf("cell %s is of release %+v", cell.ID, cell.Release)
+		}
+		if len(cell.Suites) != 1 || cell.Suites[0].Name != "tiny" || !slices.Equal(cell.Suites[0].Expected, expected()) {
+			t.Errorf("cell %s runs %+v", cell.ID, cell.Suites)
+		}
+	}
+	if len(plan.Excluded) != 1 || plan.Excluded[0].Rule != "m.yaml:7" || plan.Excluded[0].Reason != "no kernel" {
+		t.Errorf("excluded %+v", plan.Excluded)
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*world, *Compilation)
+		want   string
+	}{
+		{"no cell", func(_ *world, c *Compilation) { c.Cells = nil }, "no cell is selected"},
+		{"no suite", func(_ *world, c *Compilation) { c.Suites = nil }, "no suite is selected"},
+		{"an unknown suite", func(_ *world, c *Compilation) { c.Suites = []string{"huge"} }, "unknown suite huge"},
+		{"a suite twice", func(_ *world, c *Compilation) { c.Suites = []string{"tiny", "tiny"} }, "suite tiny is named twice"},
+		{"a cell twice", func(_ *world, c *Compilation) { c.Cells = append(c.Cells, c.Cells[0]) }, "is in the plan twice"},
+		{"an unknown provisioner", func(_ *world, c *Compilation) { c.Entries = nil }, `unknown provisioner "fake"`},
+		{"no release", func(_ *world, c *Compilation) { c.Releases = nil }, "no release for Kubernetes v1.34.4"},
+		{"a provisioner that cannot", func(_ *world, c *Compilation) {
+			entry := c.Entries[fake.Name]
+			entry.Can = func(matrix.Cell) error { return errors.New("not on a Tuesday") }
+			c.Entries = map[string]provision.Entry{fake.Name: entry}
+		}, "not on a Tuesday"},
+		{"a suite that expects nothing", func(w *world, _ *Compilation) {
+			w.suites = []suites.Suite{{Name: "tiny", Expect: func(*release.Release) ([]string, error) { return nil, nil }}}
+		}, "expects nothing"},
+		{"a suite that expects a case twice", func(w *world, _ *Compilation) {
+			w.suites = []suites.Suite{{Name: "tiny", Expect: func(*release.Release) ([]string, error) { return []string{"dns", "job", "dns"}, nil }}}
+		}, `expects "dns" twice`},
+		{"a suite that cannot tell", func(w *world, _ *Compilation) {
+			w.suites = []suites.Suite{{Name: "tiny", Expect: func(*release.Release) ([]string, error) { return nil, errors.New("no list") }}}
+		}, "no list"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.compilation()
+			test.change(w, &c)
+			plan, err := Compile(c)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q in it", err, test.want)
+			}
+			if plan.Hash != "" {
+				t.Error("a plan that was refused has a hash")
+			}
+		})
+	}
+}
+
+func TestCompileSaysEverythingAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.systems = []string{"debian-12", "ubuntu-24.04"}
+	c := w.compilation()
+	c.Suites = []string{"huge"}
+	_, err := Compile(c)
+	if err == nil || strings.Count(err.Error(), "unknown suite huge") != 2 {
+		t.Errorf("error %v, want one for each cell", err)
+	}
+}
+
+// The hash covers every field: a change of any byte that is not of the hash
+// itself is seen, or the plan is no plan any more.
+func TestCheckSeesEveryChange(t *testing.T) {
+	w := newWorld(t)
+	data, err := json.Marshal(w.plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	original := w.plan()
+	rapid.Check(t, func(t *rapid.T) {
+		changed := slices.Clone(data)
+		at := rapid.IntRange(0, len(changed)-1).Draw(t, "at")
+		changed[at] = rapid.Byte().Draw(t, "byte")
+		var plan Plan
+		if json.Unmarshal(changed, &plan) != nil {
+			return
+		}
+		same, err := json.Marshal(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(same) == string(data) {
+			return
+		}
+		if plan.Check() == nil {
+			t.Fatalf("changed to %s, and unnoticed", changed)
+		}
+	})
+	if err := original.Check(); err != nil {
+		t.Error(err)
+	}
+	original.Cells[0].Suites[0].Expected = original.Cells[0].Suites[0].Expected[1:]
+	if err := original.Check(); err == nil || !strings.Contains(err.Error(), "changed after it was made") {
+		t.Errorf("a case less: %v", err)
+	}
+}
+
+func TestJudgedNamesTheRelease(t *testing.T) {
+	w := newWorld(t)
+	w.systems = []string{"debian-12", "ubuntu-24.04"}
+	plan := w.plan()
+	if judged := plan.Judged(); judged.Release != plan.Cells[0].Release || judged.Hash != plan.Hash || len(judged.Cells) != 2 {
+		t.Errorf("judged by %+v", judged)
+	}
+	plan.Cells[1].Release.Digest = "sha256:other"
+	several := plan.Judged().Release
+	if several.Name != "several" || several.Digest == plan.Cells[0].Release.Digest || several.Digest == "" {
+		t.Errorf("two releases are %+v", several)
+	}
+	plan.Cells[0].Release, plan.Cells[1].Release = plan.Cells[1].Release, plan.Cells[0].Release
+	if again := plan.Judged().Release; again.Digest == several.Digest {
+		t.Error("which cell has which release does not matter")
+	}
+}
+
+func TestLeaseName(t *testing.T) {
+	seen := map[string][2]string{}
+	rapid.Check(t, func(t *rapid.T) {
+		run, cell := rapid.String().Draw(t, "run"), rapid.String().Draw(t, "cell")
+		name := LeaseName(run, cell)
+		if name != LeaseName(run, cell) {
+			t.Fatal("the name changes")
+		}
+		if of, known := seen[name]; known && of != [2]string{run, cell} {
+			t.Fatalf("%q and %q have the same lease %s", of, [2]string{run, cell}, name)
+		}
+		seen[name] = [2]string{run, cell}
+		if len(name) > 63-len("-control-plane") || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || name[0] == '-' {
+			t.Fatalf("%q is no DNS label that leaves room", name)
+		}
+		// Where one ends and the other begins matters.
+		if run != "" && LeaseName(run[:len(run)-1], run[len(run)-1:]+cell) == name {
+			t.Fatal("run and cell run into each other")
+		}
+	})
+}
