@@ -1,0 +1,279 @@
+package debootstrap
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/cache"
+)
+
+// bench is a cache, and a PATH on which debootstrap and chroot are scripts
+// that write down how they were called.
+type bench struct {
+	t        *testing.T
+	bin, log string
+	cache    cache.Cache
+}
+
+// asked is what both scripts begin with: a line of their name and arguments.
+const asked = `#!/bin/sh
+set -eu
+echo "${0##*/} $*" >>"$BENCH_LOG"
+for root; do :; done
+`
+
+// installs is a debootstrap that makes a small system.
+const installs = asked + `
+mkdir -p "$root/etc" "$root/usr/bin"
+echo "$DEBIAN_FRONTEND $LC_ALL $SOURCE_DATE_EPOCH" >"$root/etc/environment"
+echo 'root:*:20000:0:99999:7:::' >"$root/etc/shadow"
+date >"$root/etc/machine-id"
+`
+
+func newBench(t *testing.T, debootstrap string) *bench {
+	t.Helper()
+	b := &bench{t: t, bin: t.TempDir(), cache: cache.Cache{Dir: t.TempDir()}}
+	b.log = filepath.Join(b.bin, "log")
+	t.Setenv("PATH", b.bin+":/usr/bin:/bin")
+	t.Setenv("BENCH_LOG", b.log)
+	b.install("debootstrap", debootstrap)
+	b.install("chroot", asked+`echo "$4" >"$1/etc/script"`+"\n")
+	return b
+}
+
+func (b *bench) install(name, text string) {
+	b.t.Helper()
+	must(b.t, os.WriteFile(filepath.Join(b.bin, name), []byte(text), 0o755))
+}
+
+func (b *bench) calls() []string {
+	b.t.Helper()
+	data, err := os.ReadFile(b.log)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	must(b.t, err)
+	return strings.Split(strings.TrimSpace(string(data)), "\n")
+}
+
+func (b *bench) tar(r Recipe) string {
+	b.t.Helper()
+	file, err := Tar(context.Background(), b.cache, r)
+	must(b.t, err)
+	return file
+}
+
+// files are the plain files of a tar by their names.
+func files(t *testing.T, file string) map[string]string {
+	t.Helper()
+	f, err := os.Open(file)
+	must(t, err)
+	defer f.Close()
+	found := map[string]string{}
+	r := tar.NewReader(f)
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		must(t, err)
+		data, err := io.ReadAll(r)
+		must(t, err)
+		if h.Typeflag == tar.TypeReg {
+			found[h.Name] = string(data)
+		}
+	}
+}
+
+func TestTarInstallsAndPacks(t *testing.T) {
+	b := newBench(t, installs)
+	file := b.tar(Recipe{Suite: "bookworm", Packages: []string{"systemd", "bash"}, Script: "echo done"})
+	calls := b.calls()
+	if len(calls) != 2 || !strings.HasPrefix(calls[0], "debootstrap --variant=minbase --include=bash,systemd bookworm /") ||
+		!strings.HasPrefix(calls[1], "chroot /") || !strings.HasSuffix(calls[1], " sh -euc echo done") {
+		t.Errorf("calls: %q", calls)
+	}
+	got := files(t, file)
+	want := map[string]string{
+		"etc/environment": "noninteractive C 0\n", "etc/script": "echo done\n", "etc/shadow": "root:*:1:0:99999:7:::\n",
+	}
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("%s holds %q, want %q", name, got[name], text)
+		}
+	}
+	if _, there := got["etc/machine-id"]; there {
+		t.Error("what differs between installations was packed")
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(file), "root")); !os.IsNotExist(err) {
+		t.Errorf("the installation stays beside its tar: %v", err)
+	}
+}
+
+func TestTarWithoutPackagesOrScript(t *testing.T) {
+	b := newBench(t, installs)
+	b.tar(Recipe{Suite: "bookworm"})
+	if calls := b.calls(); len(calls) != 1 || !strings.HasPrefix(calls[0], "debootstrap --variant=minbase bookworm /") {
+		t.Errorf("calls: %q", calls)
+	}
+}
+
+func TestEveryPartOfTheRecipeIsInItsKey(t *testing.T) {
+	b := newBench(t, installs)
+	seen := map[string]Recipe{}
+	for _, r := range []Recipe{
+		{Suite: "bookworm"},
+		{Suite: "trixie"},
+		{Suite: "bookworm", Packages: []string{"bash"}},
+		{Suite: "bookworm", Packages: []string{"bash", "curl"}},
+		{Suite: "bookworm", Script: "bash"},
+		{Suite: "bookworm", Script: "true"},
+		{Suite: "bookworm", Packages: []string{"bash"}, Script: "true"},
+	} {
+		file := b.tar(r)
+		if other, again := seen[file]; again {
+			t.Errorf("%+v and %+v have the same file", r, other)
+		}
+		seen[file] = r
+		calls := len(b.calls())
+		if b.tar(r) != file || len(b.calls()) != calls {
+			t.Errorf("%+v was made twice", r)
+		}
+	}
+}
+
+func TestTheOrderOfPackagesIsNotInTheKey(t *testing.T) {
+	b := newBench(t, installs)
+	packages := []string{"curl", "bash"}
+	if b.tar(Recipe{Suite: "s", Packages: packages}) != b.tar(Recipe{Suite: "s", Packages: []string{"bash", "curl"}}) {
+		t.Error("the same packages in another order give another file")
+	}
+	if packages[0] != "curl" {
+		t.Error("the caller's list was sorted")
+	}
+}
+
+func TestAProgramThatIsMissingIsNamed(t *testing.T) {
+	b := newBench(t, installs)
+	for _, name := range []string{"chroot", "debootstrap"} {
+		must(t, os.Remove(filepath.Join(b.bin, name)))
+		// The machine's own must not be found either: nothing is installed here.
+		empty := t.TempDir()
+		sh, err := exec.LookPath("sh")
+		must(t, err)
+		must(t, os.Symlink(sh, filepath.Join(empty, "sh")))
+		for _, tool := range []string{"mkdir", "date"} {
+			path, err := exec.LookPath(tool)
+			must(t, err)
+			must(t, os.Symlink(path, filepath.Join(empty, tool)))
+		}
+		t.Setenv("PATH", b.bin+":"+empty)
+		_, err = Tar(context.Background(), b.cache, Recipe{Suite: "s", Script: "true"})
+		if err == nil || !strings.Contains(err.Error(), name+" is not installed: run hack/setup") {
+			t.Errorf("without %s: error %v", name, err)
+		}
+		t.Setenv("PATH", b.bin+":/usr/bin:/bin")
+	}
+}
+
+func TestAFailedInstallationTellsWhyAndLeavesNothing(t *testing.T) {
+	b := newBench(t, asked+`mkdir -p "$root/debootstrap"
+for i in 1 2 3 4 5 6 7 8 9; do echo "line $i"; done >"$root/debootstrap/debootstrap.log"
+echo 'E: no such package' >>"$root/debootstrap/debootstrap.log"
+echo 'W: see the log' >&2
+exit 1
+`)
+	_, err := Tar(context.Background(), b.cache, Recipe{Suite: "bookworm"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"making a bookworm root filesystem: ", "debootstrap: exit status 1", "line 9 | E: no such package"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "line 1 ") {
+		t.Errorf("the whole log is told: %v", err)
+	}
+	left, globErr := filepath.Glob(filepath.Join(b.cache.Dir, "rootfs", "*"))
+	must(t, globErr)
+	for _, name := range left {
+		if filepath.Ext(name) != ".lock" {
+			t.Errorf("%s is left", name)
+		}
+	}
+}
+
+func TestAFailedScriptIsAnError(t *testing.T) {
+	b := newBench(t, installs)
+	b.install("chroot", asked+"echo 'no such unit' >&2\nexit 3\n")
+	_, err := Tar(context.Background(), b.cache, Recipe{Suite: "s", Script: "true"})
+	if err == nil || !strings.Contains(err.Error(), "chroot: exit status 3") || !strings.Contains(err.Error(), "no such unit") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What debootstrap has started must not go on installing when the run ends.
+func TestCancellingKillsWhatWasStarted(t *testing.T) {
+	b := newBench(t, asked+`sleep 300 & echo $! >"$BENCH_LOG.new"; mv "$BENCH_LOG.new" "$BENCH_LOG.child"; wait`+"\n")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := Tar(ctx, b.cache, Recipe{Suite: "s"})
+		done <- err
+	}()
+	child := childOf(t, b.log+".child")
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want that of the context", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("Tar does not come back")
+	}
+	for range 100 {
+		if gone(child) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	_ = syscall.Kill(child, syscall.SIGKILL)
+	t.Error("a child of debootstrap goes on")
+}
+
+func childOf(t *testing.T, file string) int {
+	t.Helper()
+	for range 300 {
+		if data, err := os.ReadFile(file); err == nil {
+			pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+			must(t, err)
+			return pid
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("debootstrap was not started")
+	return 0
+}
+
+// gone tells whether a process has ended; a zombie has.
+func gone(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(data), ") ")
+	return strings.HasPrefix(rest, "Z")
+}
