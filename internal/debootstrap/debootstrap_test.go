@@ -47,6 +47,10 @@ func newBench(t *testing.T, debootstrap string) *bench {
 	b.log = filepath.Join(b.bin, "log")
 	t.Setenv("PATH", b.bin+":/usr/bin:/bin")
 	t.Setenv("BENCH_LOG", b.log)
+	// The user's own settings must not reach the installation.
+	t.Setenv("DEBIAN_FRONTEND", "dialog")
+	t.Setenv("LC_ALL", "C.UTF-8")
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	b.install("debootstrap", debootstrap)
 	b.install("chroot", asked+`echo "$4" >"$1/etc/script"`+"\n")
 	return b
