@@ -18,17 +18,20 @@ type OS struct {
 	// /etc/os-release.
 	ReleaseID, ReleaseVersion string
 	// Userland says how to make its root filesystem on this machine; nil
-	// where that takes a published image.
+	// where nobody knows how.
 	Userland *Userland
 }
 
-// Userland is a root filesystem that debootstrap can make.
+// Userland is a root filesystem that can be made of packages.
 type Userland struct {
 	Suite string // "bookworm"
 	// NodePackages are what a Kubernetes node needs of the distribution,
 	// its own container runtime included: which runtime an operating system
 	// brings is part of what is qualified.
 	NodePackages []string
+	// Image is the published image of the system without those packages: the
+	// other source, where an engine can pull and debootstrap is not installed.
+	Image string
 }
 
 // All lists the known operating systems.

@@ -97,11 +97,12 @@ func kubeadmPatch(rel *release.Release) (string, error) {
 	apiRepository, apiTag := splitRef(refs["kube-apiserver"])
 	dnsRepository, dnsTag := splitRef(refs["coredns"])
 	etcdRepository, etcdTag := splitRef(refs["etcd"])
+	// Quoted, since a tag like 1.10 would be read as a number.
 	return fmt.Sprintf(`kind: ClusterConfiguration
-kubernetesVersion: %s
-imageRepository: %s
-dns: {imageRepository: %s, imageTag: %s}
-etcd: {local: {imageRepository: %s, imageTag: %q}}
+kubernetesVersion: %q
+imageRepository: %q
+dns: {imageRepository: %q, imageTag: %q}
+etcd: {local: {imageRepository: %q, imageTag: %q}}
 `, apiTag, apiRepository, dnsRepository, dnsTag, etcdRepository, etcdTag), nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -16,7 +18,7 @@ import (
 // container runtime works, and a program of the release does not.
 func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 	if errors.Is(cause, errCancelled) || ctx.Err() != nil {
-		return cause
+		return cause // see cutShort
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -34,8 +36,9 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 		if !n.running {
 			return fmt.Errorf("infrastructure: node container %s is %s: %w", n.name, n.state, cause)
 		}
-		if state := unitState(ctx, n.name, "containerd"); state.sick() {
-			return fmt.Errorf("infrastructure: containerd of the node OS is %s on %s: %w", state.active, n.name, cause)
+		// A node that does not answer has shown nothing against the release.
+		if state := unitState(ctx, n.name, "containerd"); state.active != "active" || state.sick() {
+			return fmt.Errorf("infrastructure: containerd of the node OS is not well on %s (%s): %w", n.name, state, cause)
 		}
 	}
 	for _, n := range nodes {
@@ -51,10 +54,36 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 	if errors.Is(cause, errNotReady) {
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: journal(ctx, nodes[0].name, "kubelet"), Err: cause}
 	}
-	if strings.Contains(cause.Error(), "kubeadm") {
-		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: lastLines(cause.Error(), 40), Err: errors.New(firstLine(cause))}
+	if kubeadmFailed(cause) {
+		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: lastLines(output(cause), 40), Err: errors.New(firstLine(cause))}
 	}
 	return fmt.Errorf("infrastructure: %w", cause)
+}
+
+// kubeadmFailed tells kubeadm's own failures from those of kind on the way to
+// it, such as copying its configuration to a node.
+func kubeadmFailed(cause error) bool {
+	text := cause.Error()
+	return strings.Contains(text, "failed to init node with kubeadm") || strings.Contains(text, "failed to join node with kubeadm")
+}
+
+// output is what the command printed that failed under kind's library, whose
+// errors do not say it themselves.
+func output(cause error) string {
+	if failed := kindexec.RunErrorForError(cause); failed != nil && len(failed.Output) > 0 {
+		return string(failed.Output)
+	}
+	return cause.Error()
+}
+
+// cutShort makes an error that came after the end of the context one of the
+// context: it shows nothing against the release, whatever it says.
+func cutShort(ctx context.Context, err error) error {
+	var product *provision.ProductError
+	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) && !errors.As(err, &product) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", ctx.Err(), err)
 }
 
 // nodeState is what the engine says of a node container.
@@ -91,6 +120,9 @@ func (u unit) sick() bool {
 
 // String says it for people.
 func (u unit) String() string {
+	if !u.known {
+		return "state unknown"
+	}
 	return fmt.Sprintf("%s, %s restarts, last exit status %s", u.active, u.restarts, u.status)
 }
 

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
@@ -18,23 +21,24 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 	if lease.Name == "" {
 		return errors.New("tearing down: the lease has no name")
 	}
+	const tries, wait = 5, 60 // rounds of a second
 	filter := labelLease + "=" + lease.Name
 	var last error
-	for range 5 {
+	for round, busy := 0, false; round < tries || busy && round < wait; round++ {
+		// In this order: a maker may end, and what it made be seen only after.
+		busy = makerAtWork("/proc", lease.Name)
 		left, err := list(ctx, filter)
 		if err != nil {
 			return fmt.Errorf("tearing down %s: %w", lease.Name, err)
 		}
-		if len(left) == 0 {
+		if len(left) == 0 && !busy {
 			return nil
 		}
 		last = nil
 		for _, r := range left {
-			if err := remove(ctx, r); err != nil {
-				last = errors.Join(last, err)
-			}
+			last = errors.Join(last, remove(ctx, r))
 		}
-		if last != nil {
+		if last != nil || busy {
 			// Something may still be going away: a container holds its network
 			// for a moment after it is gone.
 			select {
@@ -47,10 +51,36 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 	if err != nil {
 		return fmt.Errorf("tearing down %s: %w", lease.Name, err)
 	}
-	if len(left) == 0 {
-		return nil
+	if len(left) > 0 {
+		return &provision.LeftoverError{Resources: left, Err: last}
 	}
-	return &provision.LeftoverError{Resources: left, Err: last}
+	if makerAtWork("/proc", lease.Name) {
+		return fmt.Errorf("tearing down %s: a docker command is still making something of it", lease.Name)
+	}
+	return nil
+}
+
+// makerAtWork tells whether a docker command on this machine is making
+// something of a lease. Those that kind's library started outlive a process
+// that was killed, and what they make comes after an empty listing.
+func makerAtWork(proc, lease string) bool {
+	files, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "cmdline"))
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		argv := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+		if len(argv) > 1 && path.Base(argv[0]) != "docker" {
+			argv = argv[1:] // a script comes after its interpreter
+		}
+		words := strings.Join(argv[1:], " ")
+		makes := func(verb string) bool { return strings.HasPrefix(words, verb+" ") }
+		if path.Base(argv[0]) == "docker" && slices.ContainsFunc([]string{"run", "create", "commit", "network create"}, makes) && strings.Contains(words, lease) {
+			return true
+		}
+	}
+	return false
 }
 
 // remove removes one resource; one that is gone already is removed.

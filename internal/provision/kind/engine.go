@@ -45,6 +45,21 @@ func dockerStream(ctx context.Context, stdin io.Reader, stdout io.Writer, args .
 	return &commandError{args: args, err: err, stderr: said}
 }
 
+// makeTime bounds one docker command that makes something.
+const makeTime = 2 * time.Minute
+
+// dockerMake runs a docker command that makes something to its end, also where
+// ctx ends first. The engine goes on when its client is killed, and what it
+// then made would appear after Down had looked.
+func dockerMake(ctx context.Context, args ...string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("docker %s: %w", args[0], err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeTime)
+	defer cancel()
+	return docker(ctx, args...)
+}
+
 // streams are a command's.
 type streams struct {
 	in       io.Reader

@@ -55,8 +55,18 @@ func newProvisioner(cfg provision.Config) (provision.Provisioner, error) {
 
 // Up makes the cluster; see provision.Provisioner.
 func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
+	c, err := p.up(ctx, lease, spec)
+	return c, cutShort(ctx, err)
+}
+
+func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
 	if err := engineAnswers(ctx); err != nil {
 		return nil, err
+	}
+	if held, err := list(ctx, labelLease+"="+lease.Name); err != nil {
+		return nil, err
+	} else if len(held) > 0 {
+		return nil, fmt.Errorf("lease %s is in use: there is %s %s", lease.Name, held[0].Kind, held[0].Name)
 	}
 	spec.Phase("image")
 	image, err := p.NodeImage(ctx, spec)
@@ -80,10 +90,8 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	defer closeLog()
 	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
 	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }}
-	networkDone := make(chan error, 1)
-	networkCtx, stopNetwork := context.WithCancel(ctx)
-	defer stopNetwork()
-	go func() { networkDone <- network.run(networkCtx, 1+spec.Workers) }()
+	wiring := network.start(ctx, 1+spec.Workers)
+	defer wiring.stop()
 	watchCtx, stopWatch := context.WithCancel(ctx)
 	go watchKubelets(watchCtx, lease, 5*time.Second)
 	err = create(ctx, func() error {
@@ -96,7 +104,7 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	}
 	spec.Phase("ready")
 	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: kubeconfig, Nodes: clusterNodes(lease.Name, spec.Workers)}
-	if err := awaitReady(ctx, c, spec, networkDone); err != nil {
+	if err := awaitReady(ctx, c, spec, wiring); err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}
 	return c, nil
@@ -137,12 +145,8 @@ func ownNetworkAndImage(ctx context.Context, lease provision.Lease, image string
 	for k, v := range labels {
 		args = append(args, "--label", k+"="+v)
 	}
-	if _, err := docker(ctx, "network", "inspect", network); isAbsent(err) {
-		if _, err := docker(ctx, append(args, network)...); err != nil {
-			return "", fmt.Errorf("making the network: %w", err)
-		}
-	} else if err != nil {
-		return "", err
+	if _, err := dockerMake(ctx, append(args, network)...); err != nil {
+		return "", fmt.Errorf("making the network: %w", err)
 	}
 	if err := os.Setenv(networkVariable, network); err != nil {
 		return "", err
@@ -157,12 +161,12 @@ func labelledImage(ctx context.Context, lease provision.Lease, image string, lab
 	var changes []string
 	for k, v := range labels {
 		args = append(args, "--label", k+"="+v)
-		changes = append(changes, "--change", fmt.Sprintf("LABEL %s=%q", k, v))
+		changes = append(changes, "--change", fmt.Sprintf("LABEL %s=%s", k, quoteLabel(v)))
 	}
-	if _, err := docker(ctx, append(args, image)...); err != nil {
+	if _, err := dockerMake(ctx, append(args, image)...); err != nil {
 		return "", fmt.Errorf("labelling the node image: %w", err)
 	}
-	_, err := docker(ctx, append(append([]string{"commit"}, changes...), scratch, name)...)
+	_, err := dockerMake(ctx, append(append([]string{"commit"}, changes...), scratch, name)...)
 	if err != nil {
 		return "", fmt.Errorf("labelling the node image: %w", err)
 	}

@@ -28,6 +28,12 @@ func leaseLabels(l provision.Lease) map[string]string {
 	}
 }
 
+// quoteLabel quotes a value for a LABEL instruction, which knows just these
+// three escapes and would put in variables otherwise.
+func quoteLabel(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value) + `"`
+}
+
 // resourceKinds are what a lease can own, in an order in which they can be
 // removed: containers hold networks and images.
 var resourceKinds = []string{"container", "network", "image"}
@@ -89,8 +95,11 @@ func inspect(ctx context.Context, kind, id string) (provision.Resource, error) {
 		labels = in.Labels
 	}
 	r := provision.Resource{Kind: kind, ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Created: in.Created}
-	if kind == "image" && len(in.RepoTags) > 0 {
-		r.Name = in.RepoTags[0]
+	if kind == "image" {
+		r.Name = in.ID // of an image that lost its name to another
+		if len(in.RepoTags) > 0 {
+			r.Name = in.RepoTags[0]
+		}
 	}
 	r.Lease = provision.Lease{Name: labels[labelLease], Run: labels[labelRun], Cell: labels[labelCell], Owner: labels[labelOwner]}
 	// An unreadable expiry stays zero: gc treats such a lease as known only

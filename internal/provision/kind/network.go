@@ -30,13 +30,28 @@ type podNetwork struct {
 // poll is how often the API server is asked for new nodes.
 const poll = 500 * time.Millisecond
 
-// run wires nodes until want of them are, or ctx ends.
+// wiring is a pod network that is being set up.
+type wiring struct {
+	stop func()       // ends the attempt, if it has not ended
+	done <-chan error // gives its one result
+}
+
+// start runs the setup beside kubeadm.
+func (p *podNetwork) start(ctx context.Context, want int) wiring {
+	done := make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	go func() { done <- p.run(ctx, want) }()
+	return wiring{stop: stop, done: done}
+}
+
+// run wires nodes until want of them are, or ctx ends: then it tells what was
+// missing last.
 func (p *podNetwork) run(ctx context.Context, want int) error {
 	p.wired = map[string]string{}
 	var client kubernetes.Interface
 	// Complaints are normal while the API server comes up; the last one tells
 	// why, if the time runs out.
-	var last error
+	last := errors.New("the API server gave no node a pod range")
 	for {
 		if client == nil {
 			client = p.connect()
@@ -52,7 +67,7 @@ func (p *podNetwork) run(ctx context.Context, want int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), last)
+			return last
 		case <-time.After(poll):
 		}
 	}
@@ -98,7 +113,10 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 		}
 		p.wired[r.node] = script
 	}
-	return len(ranges) == want, nil
+	if len(ranges) < want {
+		return false, fmt.Errorf("%d of %d nodes have been given a pod range", len(ranges), want)
+	}
+	return true, nil
 }
 
 // podRange is a node's place in the pod network.

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cache"
-	"github.com/qualify-dev/qualify/internal/debootstrap"
 	"github.com/qualify-dev/qualify/internal/nodeos"
 	"github.com/qualify-dev/qualify/internal/release"
 )
@@ -35,9 +34,7 @@ func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os node
 	if os.Userland == nil {
 		return "", fmt.Errorf("%s cannot be made on this machine: no recipe for its root filesystem", os.Name)
 	}
-	rootfs, err := debootstrap.Tar(ctx, b.cache, debootstrap.Recipe{
-		Suite: os.Userland.Suite, Packages: os.Userland.NodePackages, Script: nodeScript,
-	})
+	rootfs, err := b.rootfs(ctx, *os.Userland)
 	if err != nil {
 		return "", err
 	}

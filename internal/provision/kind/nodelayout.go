@@ -102,7 +102,7 @@ func (l *nodeLayout) importBase(ctx context.Context, name string) error {
 	}()
 	args := []string{"import", "--change", "LABEL " + labelCache + "=build"}
 	for k, v := range leaseLabels(l.lease()) {
-		args = append(args, "--change", fmt.Sprintf("LABEL %s=%q", k, v))
+		args = append(args, "--change", "LABEL "+k+"="+quoteLabel(v))
 	}
 	_, err := dockerIn(ctx, reader, append(args, "-", name)...)
 	_ = reader.CloseWithError(errors.New("the engine stopped reading"))

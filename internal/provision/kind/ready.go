@@ -27,7 +27,7 @@ var errNotReady = errors.New("the cluster did not become ready")
 // awaitReady returns when everything that "ready" means was seen: pod network
 // on every node, the API server's version, the node count, every node Ready at
 // the release's version, cluster DNS answering every node.
-func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, network <-chan error) error {
+func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, network wiring) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
 	text, err := os.ReadFile(c.Kubeconfig)
@@ -38,13 +38,8 @@ func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, ne
 	if err != nil {
 		return err
 	}
-	select {
-	case err := <-network:
-		if err != nil {
-			return fmt.Errorf("%w: pod network: %w", errNotReady, err)
-		}
-	case <-ctx.Done():
-		return fmt.Errorf("%w: not every node was given a pod range", errNotReady)
+	if err := networkReady(ctx, network); err != nil {
+		return err
 	}
 	server, err := client.Discovery().ServerVersion()
 	if err != nil {
@@ -58,6 +53,26 @@ func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, ne
 		return err
 	}
 	return until(ctx, func() error { return dnsAnswers(ctx, client, c) })
+}
+
+// networkReady waits for the pod network.
+func networkReady(ctx context.Context, network wiring) error {
+	var err error
+	select {
+	case err = <-network.done:
+	case <-ctx.Done():
+		network.stop()
+		err = <-network.done
+	}
+	var script *cluster.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &script):
+		return fmt.Errorf("pod network: %w", err) // ours, on tools of the node OS
+	default:
+		return fmt.Errorf("%w: pod network: %w", errNotReady, err)
+	}
 }
 
 // until repeats a check until it holds, and returns its last complaint when
