@@ -319,6 +319,9 @@ func TestReleaseKey(t *testing.T) {
 		"userland":        func(b *builder) { b.userland = "/c/u2" },
 		"program":         func(b *builder) { b.programs["kubelet"] = "/c/k3/kubelet" },
 		"another program": func(b *builder) { b.programs["etcdctl"] = "/c/k2/etcdctl" },
+		"program renamed": func(b *builder) {
+			b.programs = map[string]string{"kubelit": "/c/k1/kubelet", "etcd": "/c/k2/etcd"}
+		},
 		"programs swapped": func(b *builder) {
 			b.programs["kubelet"], b.programs["etcd"] = b.programs["etcd"], b.programs["kubelet"]
 		},

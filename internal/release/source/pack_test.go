@@ -121,6 +121,19 @@ func TestCopyReleaseRefuses(t *testing.T) {
 	}
 }
 
+func TestBelow(t *testing.T) {
+	for uri, want := range map[string]string{
+		"file:///a%20b/c/d": "c/d", "file:///a%20b/c%2525": "c%25", "file:/a%20b/c": "c", "file:///a%20b/c/../d": "c/../d",
+		"https:///a%20b/c": "", "/a%20b/c": "", "file://host/a%20b/c": "", "file:///a%20b": "", "file:///a%20b/": "", "file:///a%20bc/d": "",
+		"file:///a%20b//c": "", "file:///a%20b/../c": "", "file:///a%20b/%2e%2e/c": "", "file:///a%zz": "", "": "",
+	} {
+		got, err := below("/a b", release.Asset{Name: "x", URI: uri})
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q and %v, want %q", uri, got, err, want)
+		}
+	}
+}
+
 func TestCopyFile(t *testing.T) {
 	dir := t.TempDir()
 	from, to := write(t, filepath.Join(dir, "from"), "new", 0o600), write(t, filepath.Join(dir, "to"), "longer than new", 0o644)
