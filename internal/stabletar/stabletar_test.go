@@ -30,6 +30,9 @@ type entry struct {
 // on another machine would write otherwise.
 func unpack(t *testing.T, stream []byte) (names []string, entries map[string]entry) {
 	t.Helper()
+	if !bytes.HasSuffix(stream, make([]byte, 1024)) {
+		t.Error("the stream has no end mark")
+	}
 	entries = map[string]entry{}
 	r := tar.NewReader(bytes.NewReader(stream))
 	for {
