@@ -67,7 +67,7 @@ func (b *builder) compileInto(ctx context.Context, dir string, f fetched, u unit
 		}
 	}
 	for _, name := range sortedKeys(u.tests) {
-		args := append([]string{"test", "-c", "-o", filepath.Join(dir, name)}, flags...)
+		args := append([]string{"test", "-c", "-vet=off", "-o", filepath.Join(dir, name)}, flags...)
 		if _, err := b.tool.run(ctx, f.Dir, append(args, u.tests[name])...); err != nil {
 			return fmt.Errorf("compiling %s: %w", name, err)
 		}
