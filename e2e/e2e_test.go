@@ -74,6 +74,7 @@ func start(t *testing.T, args ...string) *process {
 	}
 	go func() { p.ended <- p.cmd.Wait() }()
 	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // where the test gave up on it
 		if data, err := os.ReadFile(decoy); err != nil || string(data) != "the user's own\n" {
 			t.Errorf("the user's kubeconfig was touched: %q, %v", data, err)
 		}
@@ -119,6 +120,12 @@ func (p *process) verdict() result.Document {
 // await waits until the journal holds an event of a kind, and returns it.
 func (p *process) await(kind result.Kind, within time.Duration) result.Event {
 	p.t.Helper()
+	return p.awaitEvent(string(kind), within, func(e result.Event) bool { return e.Kind == kind })
+}
+
+// awaitEvent waits until the journal holds an event that match accepts.
+func (p *process) awaitEvent(what string, within time.Duration, match func(result.Event) bool) result.Event {
+	p.t.Helper()
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		// A journal that is being written may have a torn tail, no more.
 		events, _, err := result.ReadFile(p.file("journal.jsonl"))
@@ -126,17 +133,17 @@ func (p *process) await(kind result.Kind, within time.Duration) result.Event {
 			p.t.Fatal(err)
 		}
 		for _, e := range events {
-			if e.Kind == kind {
+			if match(e) {
 				return e
 			}
 		}
 		select {
 		case err := <-p.ended:
-			p.t.Fatalf("the program ended (%v) before the journal had a %q", err, kind)
+			p.t.Fatalf("the program ended (%v) before the journal had a %q", err, what)
 		default:
 		}
 	}
-	p.t.Fatalf("no %q in the journal within %s", kind, within)
+	p.t.Fatalf("no %q in the journal within %s", what, within)
 	return result.Event{}
 }
 

@@ -35,11 +35,12 @@ func TestStoppedEngineIsInfrastructure(t *testing.T) {
 	}
 	p := start(t, "--os", "debian-12", "--k8s", k8s)
 	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
 		setup()
 		gc(t, p.results)
 		nothingLeft(t)
 	})
-	awaitPhase(p, "create", runLimit)
+	p.awaitEvent("create", runLimit, func(e result.Event) bool { return e.Kind == result.PhaseStarted && e.Phase == "create" })
 	time.Sleep(8 * time.Second)
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -50,21 +51,4 @@ func TestStoppedEngineIsInfrastructure(t *testing.T) {
 	if doc := p.verdict(); doc.Verdict != result.Inconclusive || !hasReason(doc, result.ReasonInfrastructure, "") {
 		t.Errorf("verdict %s, reasons %+v", doc.Verdict, doc.Reasons)
 	}
-}
-
-// awaitPhase waits until the cell's phase has begun.
-func awaitPhase(p *process, phase string, within time.Duration) {
-	p.t.Helper()
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		events, _, err := result.ReadFile(p.file("journal.jsonl"))
-		if err != nil && !os.IsNotExist(err) {
-			p.t.Fatal(err)
-		}
-		for _, e := range events {
-			if e.Kind == result.PhaseStarted && e.Phase == phase {
-				return
-			}
-		}
-	}
-	p.t.Fatalf("phase %q did not begin within %s", phase, within)
 }
