@@ -73,6 +73,8 @@ func TestBadFilesAreFound(t *testing.T) {
 		{"internal/run/a.go", ours("internal/report"), "", "internal/run may not import internal/report"},
 		{"internal/report/a.go", ours("internal/run"), "", "internal/report may not import internal/run"},
 		{"internal/report/a.go", ours("internal/cluster"), "", "internal/report may not import internal/cluster"},
+		{"internal/selftest/a.go", ours("internal/report"), "", "internal/selftest may not import internal/report"},
+		{"internal/redact/a.go", ours("internal/result"), "", "internal/redact may not import internal/result"},
 		{"hack/tool/a.go", ours("internal/cache"), "", "hack/tool may not import internal/cache"},
 		{"suites/e2e/specs/a.go", ours("internal/cluster"), "", "suites/e2e/specs may not import internal/cluster"},
 		{"internal/unheard/a.go", "", "", "package internal/unheard has no row"},
@@ -106,6 +108,7 @@ func TestBadFilesAreFound(t *testing.T) {
 		{"internal/provision/fake/a.go", `"sigs.k8s.io/kind/pkg/cluster"`, "", "imported by internal/provision/kind"},
 		{"internal/provision/kind/a.go", `"github.com/google/go-containerregistry/pkg/v1"`, "", "imported by internal/release/source alone"},
 		{"bench/clusterup/a.go", `"github.com/spf13/cobra"`, "", "imported by cmd/qualify alone"},
+		{"internal/run/a.go", `"github.com/charmbracelet/bubbletea"`, "", "terminals belong to the command line"},
 		{"internal/cache/a.go", `"testing"`, "", "testing may be imported by internal/provision/provisiontest alone"},
 		{"internal/release/a.go", `"gopkg.in/yaml.v3"`, "", "nobody maintains it"},
 		{"internal/release/a_test.go", `"gopkg.in/yaml.v3"`, "", "nobody maintains it"},
@@ -216,7 +219,7 @@ func TestNoEntryIsWithoutEffect(t *testing.T) {
 
 func TestARowWithoutAPackageIsFound(t *testing.T) {
 	files := tree(t, map[string]string{"x/a.go": "package x"})
-	if wrong := checkImports([]row{{dir: "x"}, {dir: "y"}, {dir: "z/*"}}, files); len(wrong) != 1 || !strings.Contains(wrong[0], "a row for y") {
+	if wrong := checkImports([]row{{dir: "x"}, {dir: "y"}, {dir: "z/*"}, {dir: "w", soon: true}}, files); len(wrong) != 1 || !strings.Contains(wrong[0], "a row for y") {
 		t.Errorf("got %q", wrong)
 	}
 }
