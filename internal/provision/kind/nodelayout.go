@@ -220,7 +220,7 @@ func (l *nodeLayout) addCNI(ctx context.Context, out *tar.Writer) error {
 		if h.Typeflag == tar.TypeDir {
 			continue
 		}
-		if h.Typeflag != tar.TypeReg || name != path.Base(name) || h.Size > most {
+		if h.Typeflag != tar.TypeReg || name != path.Base(name) || name == "." || name == ".." || h.Size > most {
 			return fmt.Errorf("reading %s: entry %q is not a plugin: want plain files of at most %d bytes without folders", asset, h.Name, most)
 		}
 		if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "opt/cni/bin/" + name, Size: h.Size, Mode: 0o755}); err != nil {

@@ -78,17 +78,21 @@ func networkReady(ctx context.Context, network wiring) error {
 // until repeats a check until it holds, and returns its last complaint when
 // the time is up.
 func until(ctx context.Context, check func() error) error {
+	var last error
 	for {
 		err := check()
 		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err // what the end of the time broke off tells nothing
 		}
 		select {
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("%w: %w", errNotReady, err)
+			return fmt.Errorf("%w: %w", errNotReady, last)
 		case <-time.After(poll / 2):
 		}
 	}
