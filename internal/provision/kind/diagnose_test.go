@@ -1,0 +1,205 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	kinderrors "sigs.k8s.io/kind/pkg/errors"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/provision"
+)
+
+// kubeadmFailure is what kind's library returns when kubeadm fails.
+func kubeadmFailure() error {
+	return kinderrors.Wrap(kinderrors.WithStack(&kindexec.RunError{
+		Command: []string{"docker", "exec", "--privileged", "q-1-control-plane", "kubeadm", "init"},
+		Output:  []byte("[init] Using Kubernetes version: v1.34.4\nerror: etcd is not healthy\n"),
+		Inner:   errors.New("exit status 1"),
+	}), "failed to init node with kubeadm")
+}
+
+// unitSays makes systemd describe a unit on a node.
+func (e engine) unitSays(node, unit, active, restarts, status string) {
+	e.says("exec --privileged "+node+" systemctl show "+unit+" *",
+		"ActiveState="+active+"\nNRestarts="+restarts+"\nExecMainStatus="+status, 0)
+}
+
+// wellUntil is an engine on which everything is as it should be; what a test
+// answers first, counts.
+func wellAfter(t *testing.T, spoil func(engine)) {
+	e := newEngine(t)
+	e.write("nodes", "q-1-worker running\nq-1-control-plane running\n")
+	spoil(e)
+	e.unitSays("*", "containerd", "active", "0", "0")
+	e.unitSays("*", "kubelet", "active", "3", "0") // it waited for its configuration
+	e.says("exec --privileged q-1-* journalctl *", "a line of the journal", 0)
+}
+
+func TestDiagnoseBlames(t *testing.T) {
+	notReady := fmt.Errorf("%w: node q-1-worker is not Ready: no network", errNotReady)
+	nothing := func(engine) {}
+	tests := []struct {
+		name    string
+		cause   error
+		spoil   func(engine)
+		product string // the component that is blamed, or ""
+		says    string
+		log     string
+	}{
+		{"the engine is down", notReady, func(e engine) { e.write("down", "") }, "", "the container engine does not answer", ""},
+		{"the engine does not list", notReady, func(e engine) { e.says("ps *", "Error response from daemon: oops", 1) }, "", "oops", ""},
+		{"no containers", kubeadmFailure(), func(e engine) { e.write("nodes", "") }, "", "no node container runs", ""},
+		{"a container ended", notReady, func(e engine) { e.write("nodes", "q-1-worker exited\n") }, "", "q-1-worker is exited", ""},
+		{"containerd restarts", kubeadmFailure(), func(e engine) { e.unitSays("q-1-worker", "containerd", "active", "4", "1") }, "", "containerd of the node OS", ""},
+		{"containerd failed", kubeadmFailure(), func(e engine) { e.unitSays("*", "containerd", "failed", "0", "2") }, "", "containerd of the node OS", ""},
+		{"containerd never started", notReady, func(e engine) { e.unitSays("*", "containerd", "inactive", "0", "0") }, "", "containerd of the node OS", ""},
+		{"a node does not answer", kubeadmFailure(), func(e engine) { e.says("exec *", "Error response from daemon: exec failed", 1) }, "", "state unknown", ""},
+		{"containerd before kubelet", kubeadmFailure(), func(e engine) {
+			e.unitSays("*", "containerd", "failed", "0", "1")
+			e.unitSays("*", "kubelet", "failed", "9", "1")
+		}, "", "containerd", ""},
+		{"kubelet restarts", kubeadmFailure(), func(e engine) { e.unitSays("q-1-control-plane", "kubelet", "activating", "17", "1") },
+			"kubelet", "starting on node q-1-control-plane (activating, 17 restarts, last exit status 1)", "a line of the journal"},
+		{"kubelet failed", notReady, func(e engine) { e.unitSays("*", "kubelet", "failed", "0", "0") }, "kubelet", "starting on node", "a line of the journal"},
+		{"kubelet, and its journal is lost", notReady, func(e engine) {
+			e.unitSays("*", "kubelet", "failed", "0", "0")
+			e.says("exec --privileged q-1-* journalctl *", "no journal", 1)
+		}, "kubelet", "starting on node", "the journal cannot be read"},
+		{"not ready", notReady, nothing, "cluster", "no network", "a line of the journal"},
+		{"kubeadm init", kubeadmFailure(), nothing, "kubeadm", "failed to init node with kubeadm", "etcd is not healthy"},
+		{"kubeadm join", errors.New("failed to join node with kubeadm: command failed"), nothing, "kubeadm", "failed to join", "command failed"},
+		{"on the way to kubeadm", errors.New("failed to copy kubeadm config to node: exit status 1"), nothing, "", "copy kubeadm config", ""},
+		{"a command with kubeadm in it", errors.New(`command "docker cp kubeadm.conf q-1:/kind" failed`), nothing, "", "docker cp", ""},
+		{"anything else", errors.New("could not find a port"), nothing, "", "could not find a port", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			wellAfter(t, tt.spoil)
+			err := diagnose(context.Background(), testLease("q-1"), tt.cause)
+			var product *provision.ProductError
+			if errors.As(err, &product) != (tt.product != "") {
+				t.Fatalf("error %v", err)
+			}
+			if !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error %v does not say %q", err, tt.says)
+			}
+			if product == nil {
+				if !strings.HasPrefix(err.Error(), "infrastructure: ") {
+					t.Errorf("error %v does not say whose fault it is", err)
+				}
+				return
+			}
+			if product.Component != tt.product || !strings.Contains(product.Log, tt.log) {
+				t.Errorf("blamed %s with log %q", product.Component, product.Log)
+			}
+			if strings.Contains(product.Error(), "\n") {
+				t.Errorf("error of several lines: %q", product.Error())
+			}
+		})
+	}
+}
+
+// Whatever an ended context left behind, it shows nothing against the release.
+func TestDiagnoseAfterTheEnd(t *testing.T) {
+	wellAfter(t, func(e engine) { e.unitSays("*", "kubelet", "failed", "9", "1") })
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	late, end := context.WithTimeout(context.Background(), 0)
+	defer end()
+	for name, ctx := range map[string]context.Context{"cancelled": cancelled, "too late": late} {
+		for _, cause := range []error{errNotReady, errCancelled, kubeadmFailure(), errors.New("signal: killed"), &provision.ProductError{Err: errors.New("seen before")}} {
+			err := cutShort(ctx, diagnose(ctx, testLease("q-1"), cause))
+			var product *provision.ProductError
+			if !errors.Is(err, ctx.Err()) || errors.As(err, &product) {
+				t.Errorf("%s: %v gives %v", name, cause, err)
+			}
+		}
+	}
+	ctx := context.Background()
+	if got := cutShort(ctx, nil); got != nil {
+		t.Errorf("no error became %v", got)
+	}
+	if got := cutShort(cancelled, nil); got != nil {
+		t.Errorf("no error became %v", got)
+	}
+	if got := cutShort(ctx, errNotReady); got != errNotReady {
+		t.Errorf("an error in time became %v", got)
+	}
+	if err := diagnose(ctx, testLease("q-1"), fmt.Errorf("%w: by hand", errCancelled)); !errors.Is(err, errCancelled) {
+		t.Errorf("cancelled otherwise: %v", err)
+	}
+}
+
+func TestNetworkFaultsAreTold(t *testing.T) {
+	done := func(err error) wiring {
+		c := make(chan error, 1)
+		c <- err
+		return wiring{stop: func() {}, done: c}
+	}
+	ctx := context.Background()
+	if err := networkReady(ctx, done(nil)); err != nil {
+		t.Error(err)
+	}
+	if err := networkReady(ctx, done(errors.New("2 of 3 nodes"))); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "2 of 3 nodes") {
+		t.Errorf("a node that was given nothing: %v", err)
+	}
+	ours := &cluster.ExitError{Node: "n", Cmd: cluster.Command("sh"), Code: 127}
+	if err := networkReady(ctx, done(ours)); err == nil || errors.Is(err, errNotReady) {
+		t.Errorf("our own script failed, and the release is blamed: %v", err)
+	}
+	// When the time is up, the last complaint says why.
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	result := make(chan error, 1)
+	stopped := wiring{stop: func() { result <- errors.New("the last complaint") }, done: result}
+	if err := networkReady(ctx, stopped); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the last complaint") {
+		t.Errorf("too late: %v", err)
+	}
+}
+
+func TestHopelessKubeletEndsKubeadm(t *testing.T) {
+	for name, tt := range map[string]struct {
+		restarts, status string
+		kills            bool
+	}{
+		"in vain": {"10", "1", true}, "not yet": {"9", "1", false}, "runs at last": {"12", "0", false}, "unknown": {"", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			e.write("nodes", "q-1-control-plane running\nq-1-worker created\n")
+			e.unitSays("q-1-control-plane", "kubelet", "activating", tt.restarts, tt.status)
+			e.says("exec --privileged * pkill -KILL -x kubeadm", "", 0)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			watchKubelets(ctx, testLease("q-1"), 20*time.Millisecond)
+			killed := slices.Contains(e.calls(), "exec --privileged q-1-control-plane pkill -KILL -x kubeadm")
+			if killed != tt.kills {
+				t.Errorf("kubeadm was killed: %t", killed)
+			}
+			for _, call := range e.calls() {
+				if strings.Contains(call, "q-1-worker systemctl") {
+					t.Errorf("a node that does not run was asked: %s", call)
+				}
+			}
+		})
+	}
+}
+
+func TestLinesOfErrors(t *testing.T) {
+	if got := firstLine(errors.New("\n one \ntwo")); got != "one " {
+		t.Errorf("first line %q", got)
+	}
+	if got := lastLines("1\n2\n3\n4\n", 2); got != "3\n4" {
+		t.Errorf("last lines %q", got)
+	}
+	if got := lastLines("1\n2", 5); got != "1\n2" {
+		t.Errorf("last lines %q", got)
+	}
+}

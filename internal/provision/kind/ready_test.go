@@ -1,0 +1,286 @@
+package kind
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/provision"
+)
+
+func TestSameVersion(t *testing.T) {
+	tests := []struct {
+		reported, want string
+		same           bool
+	}{
+		{"v1.34.4", "v1.34.4", true},
+		{"v1.34.4-eks-f21e57f", "v1.34.4", true},
+		{"v1.34.4-eks-f21e57f", "v1.34.4-eks-1-34-21", true},
+		{"v1.34.4-eks-1-34-21", "v1.34.4-eks-1-34-21", true},
+		{"v1.34.4", "v1.34.4-eks-1-34-21", true},
+		{"v1.34.3", "v1.34.4", false},
+		{"v1.34.40", "v1.34.4", false},
+		{"v1.34.40-eks-f21e57f", "v1.34.4", false},
+		{"v1.34.4-rc.1", "v1.34.4", false},
+		{"v1.34.4+k3s1", "v1.34.4", false},
+		{"v1.34.4-dirty", "v1.34.4", false},
+		{"", "v1.34.4", false},
+		{"1.34.4", "v1.34.4", false},
+	}
+	for _, tt := range tests {
+		if got := sameVersion(tt.reported, tt.want); got != tt.same {
+			t.Errorf("%q and %q: %t", tt.reported, tt.want, got)
+		}
+	}
+}
+
+// answerTo packs an answer to the question in packet.
+func answerTo(t testing.TB, packet string, code dnsmessage.RCode, bodies ...dnsmessage.ResourceBody) []byte {
+	t.Helper()
+	var m dnsmessage.Message
+	if err := m.Unpack([]byte(packet)); err != nil {
+		t.Fatal(err)
+	}
+	m.Response, m.RCode = true, code
+	for _, body := range bodies {
+		m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET}, Body: body})
+	}
+	packed, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
+}
+
+func TestDNSRoundTrip(t *testing.T) {
+	const name = "kubernetes.default.svc.cluster.local."
+	question, err := dnsQuestion(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m dnsmessage.Message
+	if err := m.Unpack([]byte(question)); err != nil || len(m.Questions) != 1 || m.Questions[0].Name.String() != name || m.Questions[0].Type != dnsmessage.TypeA {
+		t.Fatalf("question %+v, %v", m, err)
+	}
+	if len(question) > 512 {
+		t.Errorf("the question has %d bytes", len(question))
+	}
+	a := &dnsmessage.AResource{A: [4]byte{10, 96, 0, 1}}
+	alias := &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("other.")}
+	if got, err := dnsAnswer(answerTo(t, question, dnsmessage.RCodeSuccess, alias, a)); err != nil || got != "10.96.0.1" {
+		t.Errorf("answer %q, %v", got, err)
+	}
+	if _, err := dnsAnswer(answerTo(t, question, dnsmessage.RCodeNameError)); err == nil || !strings.Contains(err.Error(), "RCodeNameError") {
+		t.Errorf("no such name: %v", err)
+	}
+	if _, err := dnsAnswer(answerTo(t, question, dnsmessage.RCodeSuccess, alias)); err == nil {
+		t.Error("an alias was taken for an address")
+	}
+	if _, err := dnsQuestion(strings.Repeat("x", 300)); err == nil {
+		t.Error("a name that is too long was asked for")
+	}
+}
+
+func FuzzDNSAnswer(f *testing.F) {
+	question, err := dnsQuestion("kubernetes.default.svc.cluster.local.")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(nil))
+	f.Add([]byte(question))
+	f.Add(answerTo(f, question, dnsmessage.RCodeSuccess, &dnsmessage.AResource{A: [4]byte{10, 96, 0, 1}}))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		got, err := dnsAnswer(packet)
+		var a, b, c, d byte
+		if n, _ := fmt.Sscanf(got, "%d.%d.%d.%d", &a, &b, &c, &d); (err == nil) != (n == 4) {
+			t.Errorf("answer %q, %v", got, err)
+		}
+	})
+}
+
+func TestUntil(t *testing.T) {
+	n := 0
+	if err := until(context.Background(), func() error {
+		if n++; n < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	}); err != nil || n != 3 {
+		t.Errorf("after %d checks: %v", n, err)
+	}
+	never := func() error { return errors.New("the last complaint") }
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if err := until(ctx, never); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the last complaint") {
+		t.Errorf("too late: %v", err)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	cancel()
+	if err := until(ctx, never); !errors.Is(err, context.Canceled) || errors.Is(err, errNotReady) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// apiServer answers like that of a cluster; a test changes what it says.
+type apiServer struct {
+	version  string
+	nodes    []corev1.Node
+	services map[string]string // cluster address by namespace/name
+}
+
+func newAPI(c *cluster.Cluster) *apiServer {
+	a := &apiServer{version: "v1.34.4", services: map[string]string{"kube-system/kube-dns": "10.96.0.10", "default/kubernetes": "10.96.0.1"}}
+	for _, n := range c.Nodes {
+		node := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}
+		node.Status.NodeInfo.KubeletVersion = "v1.34.4"
+		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+		a.nodes = append(a.nodes, node)
+	}
+	return a
+}
+
+// ServeHTTP answers what awaitReady asks.
+func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var answer any
+	switch path := strings.Split(r.URL.Path, "/"); {
+	case r.URL.Path == "/version":
+		answer = version.Info{GitVersion: a.version}
+	case r.URL.Path == "/api/v1/nodes":
+		answer = corev1.NodeList{Items: a.nodes}
+	case len(path) == 7 && path[5] == "services" && a.services[path[4]+"/"+path[6]] != "":
+		answer = corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: a.services[path[4]+"/"+path[6]]}}
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // a client that has gone
+}
+
+// readyCluster is one on which awaitReady finds everything.
+func readyCluster(t *testing.T) (engine, *apiServer, *cluster.Cluster) {
+	t.Helper()
+	e := newEngine(t)
+	c := &cluster.Cluster{Name: "q-1", Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Nodes: clusterNodes("q-1", 1)}
+	api := newAPI(c)
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	text := "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: '" + server.URL + "'}}]\n" +
+		"contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\ncurrent-context: c\n"
+	if err := os.WriteFile(c.Kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	question, err := dnsQuestion("kubernetes.default.svc.cluster.local.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.write("dns", string(answerTo(t, question, dnsmessage.RCodeSuccess, &dnsmessage.AResource{A: [4]byte{10, 96, 0, 1}})))
+	return e, api, c
+}
+
+func TestAwaitReady(t *testing.T) {
+	const answers = "exec --privileged -i q-1-* bash *resolve 10.96.0.10"
+	asks := func(e engine) { e.on(answers, "cat >/dev/null; cat dns; exit 0") }
+	tests := []struct {
+		name  string
+		spoil func(engine, *apiServer)
+		says  string // "" is ready
+	}{
+		{"ready", func(engine, *apiServer) {}, ""},
+		{"ready at a vendor's build", func(_ engine, a *apiServer) { a.version = "v1.34.4-eks-f21e57f" }, ""},
+		{"another API server", func(_ engine, a *apiServer) { a.version = "v1.34.3" }, "the API server says it is v1.34.3"},
+		{"another kubelet", func(_ engine, a *apiServer) { a.nodes[1].Status.NodeInfo.KubeletVersion = "v1.33.0" }, "q-1-worker runs kubelet v1.33.0"},
+		{"a node is missing", func(_ engine, a *apiServer) { a.nodes = a.nodes[:1] }, "1 of 2 nodes have joined"},
+		{"a node too many", func(_ engine, a *apiServer) { a.nodes = append(a.nodes, a.nodes[0]) }, "3 of 2 nodes have joined"},
+		{"a node is not Ready", func(_ engine, a *apiServer) {
+			a.nodes[1].Status.Conditions[0] = corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Message: "no network"}
+		}, "q-1-worker is not Ready: no network"},
+		{"a node is unknown", func(_ engine, a *apiServer) { a.nodes[0].Status.Conditions[0].Status = corev1.ConditionUnknown }, "q-1-control-plane is not Ready"},
+		{"a node says nothing", func(_ engine, a *apiServer) { a.nodes[0].Status.Conditions = nil }, "no such condition yet"},
+		{"no DNS service", func(_ engine, a *apiServer) { delete(a.services, "kube-system/kube-dns") }, "finding the DNS service"},
+		{"another address", func(_ engine, a *apiServer) { a.services["default/kubernetes"] = "10.96.0.2" }, `says "10.96.0.1", the service has 10.96.0.2`},
+		{"DNS is silent on a worker", func(e engine, _ *apiServer) { e.on("exec --privileged -i q-1-worker *", "exit 124") }, "asked from node q-1-worker: no answer"},
+		{"DNS says nonsense", func(e engine, _ *apiServer) { e.write("dns", "nonsense") }, "the answer is not understood"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e, api, c := readyCluster(t)
+			tt.spoil(e, api)
+			asks(e)
+			wired := make(chan error, 1)
+			wired <- nil
+			patience := 500 * time.Millisecond
+			if tt.says == "" {
+				patience = 30 * time.Second
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			err := awaitReady(ctx, c, provision.Spec{Release: testRelease("v1.34.4")}, wiring{stop: func() {}, done: wired})
+			if tt.says == "" {
+				if err != nil || c.Version != api.version {
+					t.Errorf("version %q, %v", c.Version, err)
+				}
+				return
+			}
+			if !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error %v, want %q", err, tt.says)
+			}
+		})
+	}
+}
+
+// The network is set up node by node as they join.
+func TestPodNetworkWiresWhoJoins(t *testing.T) {
+	e, api, c := readyCluster(t)
+	give := func(i int) {
+		api.nodes[i].Spec.PodCIDR = fmt.Sprintf("10.244.%d.0/24", i)
+		api.nodes[i].Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("172.18.0.%d", i+2)}}
+	}
+	give(0)
+	e.on("exec --privileged q-1-*", "exit 0")
+	client, err := newClient([]byte(readFile(t, c.Kubeconfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &podNetwork{wired: map[string]string{}, kubeconfig: func() (string, error) { return "", errors.New("not yet") }}
+	for i, want := range []int{1, 1, 3, 3} { // so many scripts have been run
+		if i == 2 {
+			give(1) // with a new peer, the old node is told too
+		}
+		done, err := p.wire(context.Background(), client, 2)
+		if done != (i >= 2) || done != (err == nil) {
+			t.Errorf("look %d: done %t, %v", i, done, err)
+		}
+		if got := len(e.calls()); got != want {
+			t.Errorf("look %d: %d scripts, want %d", i, got, want)
+		}
+	}
+	wires := p.start(context.Background(), 3)
+	time.AfterFunc(100*time.Millisecond, wires.stop)
+	if err := <-wires.done; err == nil {
+		t.Error("a network was done without its kubeconfig")
+	}
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
