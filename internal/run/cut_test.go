@@ -76,7 +76,19 @@ func TestExecuteWithoutJournalAtEveryEvent(t *testing.T) {
 					w.deps.Journal.Close()
 				}
 			}
+			p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted := &counting{Provisioner: p}
+			w.deps.Provisioners = map[string]provision.Provisioner{fake.Name: counted}
 			o := w.execute(context.Background())
+			if opened := slices.Index(story(whole), "lease-opened"); at < opened && counted.ups > 0 {
+				t.Error("a cluster was begun without a record of it")
+			}
+			if counted.ups > 1 || counted.ups != counted.downs {
+				t.Errorf("%d clusters were begun, %d torn down", counted.ups, counted.downs)
+			}
 			if o.err == nil || !strings.Contains(o.err.Error(), "writing the journal") {
 				t.Errorf("error %v", o.err)
 			}
@@ -91,6 +103,22 @@ func TestExecuteWithoutJournalAtEveryEvent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// counting counts what is asked of a provisioner.
+type counting struct {
+	provision.Provisioner
+	ups, downs int
+}
+
+func (c *counting) Up(ctx context.Context, l provision.Lease, s provision.Spec) (*cluster.Cluster, error) {
+	c.ups++
+	return c.Provisioner.Up(ctx, l, s)
+}
+
+func (c *counting) Down(ctx context.Context, l provision.Lease) error {
+	c.downs++
+	return c.Provisioner.Down(ctx, l)
 }
 
 // One event may be refused and the next ones not: a disk was full for a
