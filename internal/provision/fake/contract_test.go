@@ -51,7 +51,7 @@ func harness(t *testing.T, o Options) provisiontest.Harness {
 		Left: func(t *testing.T, lease provision.Lease) []string {
 			var names []string
 			for _, r := range truth(t, cloud) {
-				if strings.HasPrefix(r.Name, lease.Name) && r.Lease.Name != "" {
+				if strings.HasPrefix(r.Name, lease.Name) {
 					names = append(names, r.Name)
 				}
 			}

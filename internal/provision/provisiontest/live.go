@@ -189,7 +189,7 @@ func size(dir string) int64 {
 func (s subject) removes(p provision.Provisioner, l provision.Lease, c *cluster.Cluster) {
 	s.t.Helper()
 	other := s.lease()
-	strange := s.Add(s.t, l.Name+"-strange", provision.Lease{})
+	strange := s.Add(s.t, "strange-"+l.Name, provision.Lease{})
 	others := s.Add(s.t, other.Name+"-odd", other)
 	s.down(s.instance(), l)
 	if err := s.reachable(c); err == nil {
@@ -230,7 +230,8 @@ func (s subject) nothingCollected(p provision.Provisioner, l provision.Lease) {
 func nothing(s subject) {
 	p, l := s.instance(), s.lease()
 	strange := s.Add(s.t, "strange-"+l.Name, provision.Lease{})
-	others := s.Add(s.t, "odd-"+l.Name, s.lease())
+	other := s.lease()
+	others := s.Add(s.t, other.Name+"-odd", other)
 	s.nothingCollected(p, l)
 	s.down(p, l)
 	s.down(s.instance(), l)
