@@ -212,7 +212,8 @@ ls -l /proc/$$/fd >"$ROOT/fds"; echo to the log; exec sleep 8`)
 		t.Errorf("the caller waited %v for the engine's end", took)
 	}
 	deadline := time.Now().Add(3 * time.Second)
-	for h.read("fds") == "" && time.Now().Before(deadline) {
+	// The log line is the last thing that the engine writes.
+	for !strings.Contains(h.read("var/log/qualify-dockerd.log"), "to the log") && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if pid, sid := strings.TrimSpace(h.read("pid")), strings.TrimSpace(h.read("sid")); pid != sid {
@@ -408,5 +409,16 @@ func TestSetupAsksForRootOnlyToChangeSomething(t *testing.T) {
 	h.mustFail("root is needed to start the engine")
 	if h.exists("dockerd.args") {
 		t.Error("the engine was started without root")
+	}
+}
+
+func TestSetupReplacesAnEngineThatIsOnItsWayDown(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, fullSet)
+	h.file("proc/77/comm", "dockerd\n")
+	time.AfterFunc(time.Second, func() { _ = os.RemoveAll(filepath.Join(h.root, "proc/77")) })
+	h.mustSetup()
+	if !h.exists("dockerd.args") {
+		t.Error("no engine was started in the place of the one that ended")
 	}
 }
