@@ -103,7 +103,7 @@ func (g *journalGen) compare(stage string) {
 	if g.rarely("comparison is missing") {
 		return
 	}
-	e := result.Event{Kind: result.IdentityMatch, Stage: stage, Checked: []string{"kubelet"}}
+	e := result.Event{Kind: result.IdentityMatch, Stage: stage, Release: sampleRelease.Digest, Checked: []string{"kubelet"}}
 	if g.rarely("nothing is compared") {
 		e.Checked = nil
 	}

@@ -13,6 +13,7 @@ type Evidence struct {
 	Starts    []RunStart     // one for each process that worked on the run
 	Ended     bool           // the last of them said how it ended
 	End       string         // its words; RunComplete if all was done
+	Torn      string         // Tail.Why of the journal, for who read it to fill in: the events do not tell
 	Faults    []Fault        // infrastructure faults that belong to no cell
 	Phases    []Phase        // phases that belong to no cell
 	Leftovers []string       // resources left over that belong to no cell
@@ -81,6 +82,7 @@ type SuiteEvidence struct {
 // Session is one execution of a suite, from its start to its end.
 type Session struct {
 	Lease   int
+	Process int // the process of the run that started it, counted from 1
 	First   int // positions among the cell's events
 	Last    int
 	Ended   bool

@@ -19,7 +19,7 @@ const clockTolerance = 2 * time.Minute
 // the slice and to events given twice: the journal's numbering is the order.
 // Events without numbers never went through a journal and are no evidence.
 func Fold(events []Event) Evidence {
-	f := folder{cells: map[string]*cellFolder{}}
+	f := folder{cells: map[string]*cellFolder{}, begun: map[phase]time.Time{}}
 	for _, e := range f.inOrder(events) {
 		f.take(e)
 	}
@@ -29,9 +29,13 @@ func Fold(events []Event) Evidence {
 type folder struct {
 	ev     Evidence
 	cells  map[string]*cellFolder
-	open   bool      // between a run-started and its run-ended
-	latest time.Time // of the events so far
+	open   bool                // between a run-started and its run-ended
+	latest time.Time           // of the events so far
+	begun  map[phase]time.Time // the phases that this process is in
 }
+
+// phase tells the phases of cells that are worked on side by side apart.
+type phase struct{ cell, name string }
 
 // inOrder sorts by number, drops repetitions and reports gaps.
 func (f *folder) inOrder(events []Event) []Event {
@@ -81,6 +85,7 @@ func (f *folder) anomaly(code, cell, text string) {
 
 func (f *folder) take(e Event) {
 	f.checkClock(e)
+	f.checkPhase(e)
 	if err := wellFormed(e); err != nil {
 		f.anomaly(ReasonJournalDamaged, e.Cell, err.Error())
 		return
@@ -95,7 +100,7 @@ func (f *folder) take(e Event) {
 		f.cells[e.Cell] = c
 	}
 	f.checkPlace(e, c)
-	c.take(e)
+	c.take(e, len(f.ev.Starts))
 }
 
 // checkClock compares with the latest time so far rather than with the event
@@ -111,13 +116,35 @@ func (f *folder) checkClock(e Event) {
 	}
 }
 
+// checkPhase compares how long a phase took by the time of its events with how
+// long it took by its own count, which a clock that is set does not change: so
+// steps forward are seen, and steps back that later events hide.
+func (f *folder) checkPhase(e Event) {
+	id := phase{e.Cell, e.Phase}
+	switch e.Kind {
+	case RunStarted:
+		clear(f.begun)
+	case PhaseStarted:
+		f.begun[id] = e.Time
+	case PhaseEnded:
+		start, known := f.begun[id]
+		delete(f.begun, id)
+		counted := time.Duration(e.Seconds * float64(time.Second))
+		if jump := e.Time.Sub(start) - counted; known && jump.Abs() > clockTolerance {
+			f.anomaly(ReasonClockJumped, "", fmt.Sprintf("the clock jumped by %s in phase %s, which took %s",
+				jump.Round(time.Second), e.Phase, counted.Round(time.Second)))
+		}
+	}
+}
+
 // checkPlace finds evidence that cannot be about this run or this cluster.
 func (f *folder) checkPlace(e Event, c *cellFolder) {
 	if l := e.Lease; l != nil {
-		if n := len(f.ev.Starts); l.Run != "" && (n == 0 || f.ev.Starts[n-1].Run != l.Run) {
+		says := func(name string) bool { return name != "" || e.Kind == LeaseOpened } // a claim says for whom
+		if n := len(f.ev.Starts); says(l.Run) && (n == 0 || f.ev.Starts[n-1].Run != l.Run) {
 			f.anomaly(ReasonRunMismatch, e.Cell, fmt.Sprintf("lease %q belongs to run %q", l.Name, l.Run))
 		}
-		if l.Cell != "" && l.Cell != e.Cell {
+		if says(l.Cell) && l.Cell != e.Cell {
 			f.anomaly(ReasonRunMismatch, e.Cell, fmt.Sprintf("lease %q belongs to cell %q", l.Name, l.Cell))
 		}
 	}
@@ -179,7 +206,7 @@ func (c *cellFolder) lease() *LeaseState {
 	return nil
 }
 
-func (c *cellFolder) take(e Event) {
+func (c *cellFolder) take(e Event, process int) {
 	c.at++
 	switch e.Kind {
 	case LeaseOpened, LeaseClosed, LeaseKept, Leftover:
@@ -197,7 +224,7 @@ func (c *cellFolder) take(e Event) {
 			s = &suiteFolder{ev: SuiteEvidence{Name: e.Suite}, cases: map[string]*CaseEvidence{}}
 			c.suites[e.Suite] = s
 		}
-		s.take(e, len(c.ev.Leases), c.at)
+		s.take(e, Session{Lease: len(c.ev.Leases), Process: process, First: c.at, Last: c.at})
 	case ProductFault, InfraFault:
 		c.ev.Faults = append(c.ev.Faults, Fault{
 			Lease: len(c.ev.Leases), Product: e.Kind == ProductFault, Text: e.Text, Log: e.Log,
@@ -218,10 +245,11 @@ func (c *cellFolder) takeLease(e Event) {
 		}
 		return
 	}
-	if e.Lease != nil {
+	switch {
+	case e.Lease != nil:
 		current = c.named(e.Lease.Name)
-	} else if named := c.named(e.Text); named != nil {
-		current = named
+	case e.Kind != Leftover && e.Text != "":
+		current = c.named(e.Text) // of another lease nothing is proven
 	}
 	switch {
 	case current == nil && e.Kind == Leftover:
@@ -258,17 +286,18 @@ type suiteFolder struct {
 	cases map[string]*CaseEvidence
 }
 
-func (s *suiteFolder) take(e Event, lease, at int) {
+// take sorts an event in; here is where a session that begins with it would be.
+func (s *suiteFolder) take(e Event, here Session) {
 	if e.Kind == SuiteStarted {
-		s.ev.Sessions = append(s.ev.Sessions, Session{Lease: lease, First: at, Last: at})
+		s.ev.Sessions = append(s.ev.Sessions, here)
 		return
 	}
 	n := len(s.ev.Sessions)
-	if n == 0 || s.ev.Sessions[n-1].Ended || s.ev.Sessions[n-1].Lease != lease {
+	if n == 0 || s.ev.Sessions[n-1].Ended || s.ev.Sessions[n-1].Lease != here.Lease {
 		s.ev.Stray++
 	} else {
 		session := &s.ev.Sessions[n-1]
-		session.Last = at
+		session.Last = here.Last
 		if e.Kind == SuiteEnded {
 			session.Ended, session.Text, session.Seconds = true, e.Text, e.Seconds
 		}
@@ -279,7 +308,7 @@ func (s *suiteFolder) take(e Event, lease, at int) {
 			c = &CaseEvidence{Name: e.Case.Name}
 			s.cases[e.Case.Name] = c
 		}
-		c.Attempts = append(c.Attempts, Attempt{Lease: lease, Session: n, Case: *e.Case})
+		c.Attempts = append(c.Attempts, Attempt{Lease: here.Lease, Session: n, Case: *e.Case})
 	}
 }
 

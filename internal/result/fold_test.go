@@ -61,6 +61,14 @@ func TestFoldAnomalies(t *testing.T) {
 	}
 	conflict := append(number(cleanRun()), number(cleanRun())[3])
 	conflict[len(conflict)-1].Seconds = 1
+	phases := func(jump time.Duration, more ...Event) []Event {
+		up := func(k Kind, seconds float64) Event {
+			return Event{Kind: k, Cell: "c1", Phase: "up", Seconds: seconds}
+		}
+		events := number(slices.Concat([]Event{start(), up(PhaseStarted, 0)}, more, []Event{up(PhaseEnded, 600)}))
+		events[len(events)-1].Time = events[1].Time.Add(10*time.Minute + jump)
+		return events
+	}
 	foreign := lease(LeaseOpened, "c1", "q-1")
 	foreign.Lease.Run = "run-0"
 	moved := lease(LeaseOpened, "c1", "q-1")
@@ -69,19 +77,25 @@ func TestFoldAnomalies(t *testing.T) {
 		events []Event
 		want   []Anomaly
 	}{
-		"clock within tolerance": {back(2 * time.Minute), nil},
-		"clock back":             {back(time.Hour), []Anomaly{{ReasonClockJumped, "", "the clock went back by 59m59s to 2026-09-01T07:00:07Z"}}},
-		"conflict":               {conflict, []Anomaly{{ReasonJournalDamaged, "", "two different events have the same number"}}},
-		"repetition":             {append(number(cleanRun()), number(cleanRun())...), nil},
-		"gap":                    {slices.Delete(number(cleanRun()), 2, 3), []Anomaly{{ReasonJournalDamaged, "", "events are missing: their numbers have gaps or do not begin at 1"}}},
-		"first missing":          {number(cleanRun())[1:], nil},
-		"unnumbered":             {cleanRun(), nil},
-		"malformed":              {number(append(cleanRun(), suite(CaseEnded, "c1", "smoke", ""))), []Anomaly{{ReasonJournalDamaged, "c1", `event "case" names no case`}}},
-		"after the end":          {number(append(cleanRun(), identity("c2", StageBefore))), []Anomaly{{ReasonJournalDamaged, "c2", "results were recorded before the run started or after it ended"}}},
-		"end without start":      {number(append(cleanRun(), end(RunComplete))), []Anomaly{{ReasonJournalDamaged, "", "the run ended without having started"}}},
-		"lease of other run":     {number(swap(cleanRun(), kindIs(LeaseOpened), foreign)), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to run "run-0"`}}},
-		"lease of other cell":    {number(swap(cleanRun(), kindIs(LeaseOpened), moved)), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to cell "c2"`}}},
-		"after the lease":        {number(swap(cleanRun(), kindIs(SuiteStarted), lease(LeaseClosed, "c1", "q-1"), suite(SuiteStarted, "c1", "smoke", ""))), []Anomaly{{ReasonJournalDamaged, "c1", "results were recorded after the cell's resources were gone"}}},
+		"clock within tolerance":    {back(2 * time.Minute), nil},
+		"clock back":                {back(time.Hour), []Anomaly{{ReasonClockJumped, "", "the clock went back by 59m59s to 2026-09-01T07:00:07Z"}}},
+		"phase in time":             {phases(0), nil},
+		"phase within tolerance":    {phases(-2 * time.Minute), nil},
+		"clock forward":             {phases(time.Hour), []Anomaly{{ReasonClockJumped, "", "the clock jumped by 1h0m0s in phase up, which took 10m0s"}}},
+		"clock back, hidden":        {phases(-9 * time.Minute), []Anomaly{{ReasonClockJumped, "", "the clock jumped by -9m0s in phase up, which took 10m0s"}}},
+		"phase of a former process": {phases(time.Hour, start()), nil},
+		"phase of another cell":     {phases(time.Hour, Event{Kind: PhaseStarted, Cell: "c2", Phase: "up"}), []Anomaly{{ReasonClockJumped, "", "the clock jumped by 1h0m0s in phase up, which took 10m0s"}}},
+		"conflict":                  {conflict, []Anomaly{{ReasonJournalDamaged, "", "two different events have the same number"}}},
+		"repetition":                {append(number(cleanRun()), number(cleanRun())...), nil},
+		"gap":                       {slices.Delete(number(cleanRun()), 2, 3), []Anomaly{{ReasonJournalDamaged, "", "events are missing: their numbers have gaps or do not begin at 1"}}},
+		"first missing":             {number(cleanRun())[1:], nil},
+		"unnumbered":                {cleanRun(), nil},
+		"malformed":                 {number(append(cleanRun(), suite(CaseEnded, "c1", "smoke", ""))), []Anomaly{{ReasonJournalDamaged, "c1", `event "case" names no case`}}},
+		"after the end":             {number(append(cleanRun(), identity("c2", StageBefore))), []Anomaly{{ReasonJournalDamaged, "c2", "results were recorded before the run started or after it ended"}}},
+		"end without start":         {number(append(cleanRun(), end(RunComplete))), []Anomaly{{ReasonJournalDamaged, "", "the run ended without having started"}}},
+		"lease of other run":        {number(swap(cleanRun(), kindIs(LeaseOpened), foreign)), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to run "run-0"`}}},
+		"lease of other cell":       {number(swap(cleanRun(), kindIs(LeaseOpened), moved)), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to cell "c2"`}}},
+		"after the lease":           {number(swap(cleanRun(), kindIs(SuiteStarted), lease(LeaseClosed, "c1", "q-1"), suite(SuiteStarted, "c1", "smoke", ""))), []Anomaly{{ReasonJournalDamaged, "c1", "results were recorded after the cell's resources were gone"}}},
 	} {
 		got := Fold(tc.events).Anomalies
 		if name == "first missing" || name == "unnumbered" {
@@ -134,7 +148,9 @@ func TestFoldLeases(t *testing.T) {
 		"closed":               {[]Event{opened, closed}, 1, []string{}},
 		"closed without name":  {[]Event{opened, bare}, 1, []string{}},
 		"closed by text":       {[]Event{opened, second, {Kind: LeaseClosed, Cell: "c1", Text: "q-1"}}, 2, []string{"everything of lease q-2, which was never closed"}},
-		"closed with words":    {[]Event{opened, {Kind: LeaseClosed, Cell: "c1", Text: "at last"}}, 1, []string{}},
+		"closed with words":    {[]Event{opened, {Kind: LeaseClosed, Cell: "c1", Text: "at last"}}, 1, []string{"everything of lease q-1, which was never closed"}},
+		"kept with words":      {[]Event{opened, {Kind: LeaseKept, Cell: "c1", Text: "q-9"}}, 1, []string{"everything of lease q-1, which was never closed"}},
+		"kept by text":         {[]Event{opened, {Kind: LeaseKept, Cell: "c1", Text: "q-1"}}, 1, []string{}},
 		"closed unknown":       {[]Event{opened, lease(LeaseClosed, "c1", "q-9")}, 1, []string{"everything of lease q-1, which was never closed"}},
 		"never closed":         {[]Event{opened}, 1, []string{"everything of lease q-1, which was never closed"}},
 		"kept":                 {[]Event{opened, kept}, 1, []string{}},

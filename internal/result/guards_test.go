@@ -110,6 +110,28 @@ func TestClockGuard(t *testing.T) {
 	checkClockGuard(t, outcomes(Fail)(cleanRun()), NotQualified, ReasonClockJumped, ReasonCaseFailed)
 }
 
+// What follows the end and cannot be read keeps a run from green; before the
+// end, the missing end says enough.
+func TestTornEndGuard(t *testing.T) {
+	for name, tc := range map[string]struct {
+		events  []Event
+		verdict Verdict
+		codes   []string
+	}{
+		"after the end":  {cleanRun(), Inconclusive, []string{ReasonJournalDamaged}},
+		"and a failure":  {outcomes(Fail)(cleanRun()), NotQualified, []string{ReasonJournalDamaged, ReasonCaseFailed}},
+		"before the end": {replaced(kindIs(RunEnded))(cleanRun()), Inconclusive, []string{ReasonInterrupted}},
+	} {
+		ev := Fold(number(tc.events))
+		ev.Torn = "the last line is damaged"
+		doc := Judge(onePlan(), ev, DefaultPolicy())
+		checkDocument(t, doc)
+		if doc.Verdict != tc.verdict || !slices.Equal(codes(doc.Reasons), tc.codes) {
+			t.Errorf("%s: %v %+v", name, doc.Verdict, doc.Reasons)
+		}
+	}
+}
+
 func checkClockGuard(t *testing.T, events []Event, want Verdict, reasons ...string) {
 	t.Helper()
 	events = number(events)
@@ -142,11 +164,25 @@ func TestCellGuards(t *testing.T) {
 	failing := func(more func([]Event) []Event) func([]Event) []Event {
 		return func(events []Event) []Event { return more(outcomes(Fail)(events)) }
 	}
+	saw := func(items ...string) Event {
+		return changed(identity("c1", StageAfter), func(e *Event) { e.Checked = items })
+	}
+	moved := func(k, behind Kind) func([]Event) []Event {
+		return func(events []Event) []Event {
+			e := events[slices.IndexFunc(events, kindIs(k))]
+			events = swap(events, kindIs(k))
+			at := events[slices.IndexFunc(events, kindIs(behind))]
+			return swap(events, kindIs(behind), at, e)
+		}
+	}
 	checkGuards(t, map[string]guard{
 		"cellMissing": doubt(func([]Event) []Event { return []Event{start(), end(RunComplete)} }, ReasonCellMissing),
 		"cellEmpty": {plan: func(p *Plan) { p.Cells[0].Suites = nil }, verdict: Inconclusive, exit: 3, codes: []string{ReasonNothingExpected},
 			events: func([]Event) []Event {
-				return []Event{start(), identity("c1", StageBefore), identity("c1", StageAfter), end(RunComplete)}
+				return []Event{
+					start(), lease(LeaseOpened, "c1", "q-1"), identity("c1", StageBefore), identity("c1", StageAfter),
+					lease(LeaseClosed, "c1", "q-1"), end(RunComplete),
+				}
 			}},
 		"suitesRepeated": {plan: func(p *Plan) { p.Cells[0].Suites = append(p.Cells[0].Suites, p.Cells[0].Suites...) },
 			verdict: Inconclusive, exit: 3, codes: []string{ReasonPlanInvalid}},
@@ -163,7 +199,7 @@ func TestCellGuards(t *testing.T) {
 			return added(identity("c1", StageBefore))(replaced(stageIs(StageBefore))(events))
 		}, ReasonIdentityMissing),
 		"identityBefore between sessions": doubt(func(events []Event) []Event {
-			return added(identity("c1", StageBefore), suite(SuiteStarted, "c1", "smoke", ""))(replaced(stageIs(StageBefore))(events))
+			return added(identity("c1", StageBefore), start(), suite(SuiteStarted, "c1", "smoke", ""))(replaced(stageIs(StageBefore))(events))
 		}, ReasonIdentityMissing),
 		"identityMismatch, other release voids failures": doubt(failing(replaced(stageIs(StageAfter), identity("c1", StageAfter), old(StageAfter))), ReasonIdentityMismatch, ReasonCaseFailed),
 		"identityBefore of another cell":                 doubt(replaced(stageIs(StageBefore), identity("c9", StageBefore)), ReasonCellUnexpected, ReasonIdentityMissing),
@@ -172,9 +208,19 @@ func TestCellGuards(t *testing.T) {
 		"identityAfter too early": doubt(func(events []Event) []Event {
 			return added(identity("c1", StageAfter))(replaced(stageIs(StageAfter))(events))
 		}, ReasonIdentityMissing),
-		"failure needs identity before":  doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
-		"failure does not need it after": {events: failing(replaced(stageIs(StageAfter))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMissing}},
-		"cellFaults, product":            {events: added(product), verdict: NotQualified, exit: 1, codes: []string{ReasonProductFault}},
+		"failure needs identity before":     doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
+		"failure does not need it after":    {events: failing(replaced(stageIs(StageAfter))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMissing}},
+		"identityMissing, of blanks":        doubt(replaced(stageIs(StageAfter), changed(identity("c1", StageAfter), func(e *Event) { e.Checked = []string{"kubelet: 1a", " "} })), ReasonIdentityMissing),
+		"identityMissing, with nothing":     doubt(replaced(stageIs(StageBefore), changed(identity("c1", StageBefore), func(e *Event) { e.Release = "" })), ReasonIdentityMissing),
+		"identityChanged":                   doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 3c")), ReasonIdentityMismatch),
+		"identityChanged does not void":     {events: failing(replaced(stageIs(StageAfter), saw("etcd: 3c"))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMismatch}},
+		"identityChanged, pods that went":   {events: replaced(stageIs(StageAfter), saw("kubelet: 1a", "pod b: 4d", "no digest")), verdict: Qualified, codes: []string{}},
+		"leaseMissing":                      doubt(func(events []Event) []Event { return replaced(kindIs(LeaseOpened))(events) }, ReasonIdentityMissing),
+		"leaseMissing, opened afterwards":   doubt(moved(LeaseOpened, SuiteEnded), ReasonIdentityMissing, ReasonSuiteMissing, ReasonCaseNotRun),
+		"cellAnomalies, lease of no run":    doubt(replaced(kindIs(LeaseOpened), changed(lease(LeaseOpened, "c1", "q-1"), func(e *Event) { e.Lease.Run = "" })), ReasonRunMismatch),
+		"cellAnomalies, lease of no cell":   doubt(replaced(kindIs(LeaseOpened), changed(lease(LeaseOpened, "c1", "q-1"), func(e *Event) { e.Lease.Cell = "" })), ReasonRunMismatch),
+		"cellLeftovers, other lease closed": {events: replaced(kindIs(LeaseClosed), Event{Kind: LeaseClosed, Cell: "c1", Text: "q-2"}), verdict: Qualified, exit: 4, codes: []string{ReasonLeftovers}},
+		"cellFaults, product":               {events: added(product), verdict: NotQualified, exit: 1, codes: []string{ReasonProductFault}},
 		"cellFaults, product before identity": {events: func([]Event) []Event { return boot }, verdict: NotQualified, exit: 1,
 			codes: []string{ReasonProductFault, ReasonIdentityMissing, ReasonSuiteMissing}},
 		"cellFaults, infrastructure":               doubt(added(infra), ReasonInfrastructure),
@@ -225,7 +271,12 @@ func TestSuiteGuards(t *testing.T) {
 		"incomplete, broken off":   doubt(replaced(kindIs(SuiteEnded), suite(SuiteEnded, "c1", "smoke", "killed")), ReasonSuiteIncomplete),
 		"incomplete, stray result": doubt(replaced(kindIs(SuiteEnded), stop, attempt(2, Pass)), ReasonSuiteIncomplete),
 		"incomplete, second time":  doubt(replaced(kindIs(SuiteEnded), stop, begin), ReasonSuiteIncomplete),
-		"complete the second time": fine(replaced(caseIs("exec"), begin, attempt(1, Pass)), 0),
+		"incomplete, then again":   doubt(replaced(caseIs("exec"), begin, attempt(1, Pass)), ReasonSuiteIncomplete),
+		"died, then again":         doubt(replaced(caseIs("exec"), suite(SuiteEnded, "c1", "smoke", "killed"), begin, attempt(1, Pass)), ReasonSuiteIncomplete),
+		"died, then resumed":       fine(replaced(caseIs("exec"), suite(SuiteEnded, "c1", "smoke", "killed"), start(), begin, attempt(1, Pass)), 0),
+		"complete, then again":     fine(replaced(kindIs(SuiteEnded), stop, begin, stop), 0),
+		"passed, with a failure":   doubt(replaced(caseIs("exec"), changed(attempt(1, Pass), func(e *Event) { e.Case.Message = "timed out" })), ReasonCaseErrored),
+		"complete the second time": fine(replaced(caseIs("exec"), start(), begin, attempt(1, Pass)), 0),
 		"not run":                  doubt(replaced(caseIs("exec")), ReasonCaseNotRun),
 		"not run, said so":         doubt(outcomes(NotRun), ReasonCaseNotRun),
 		"all not run": doubt(func(events []Event) []Event {
@@ -249,7 +300,7 @@ func TestSuiteGuards(t *testing.T) {
 		"flaky by not run":       doubt(outcomes(NotRun, Pass), ReasonCaseFlaky),
 		"flaky by error, stands": fine(outcomes(Error, Pass), 1),
 		"flaky, limit below 0":   {policy: Policy{FlakesTolerated: -1}, verdict: Qualified, codes: []string{}},
-		"flaky before the other run": failed(replaced(caseIs("exec"), attempt(1, Fail), begin, attempt(1, Pass)),
+		"flaky before the other run": failed(replaced(caseIs("exec"), attempt(1, Fail), start(), begin, attempt(1, Pass)),
 			ReasonCaseFlaky),
 		"repeated":                doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(1, Pass)), ReasonCaseDuplicate),
 		"repeated, contradictory": doubt(replaced(caseIs("exec"), attempt(1, Fail), attempt(1, Pass)), ReasonCaseDuplicate),
@@ -257,10 +308,10 @@ func TestSuiteGuards(t *testing.T) {
 		"lost first":              doubt(replaced(caseIs("exec"), attempt(2, Pass)), ReasonCaseAttemptLost),
 		"lost between":            doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(3, Pass)), ReasonCaseAttemptLost),
 		"lost, counted from 0":    doubt(replaced(caseIs("exec"), attempt(0, Pass)), ReasonCaseAttemptLost),
-		"lost, next session":      doubt(replaced(caseIs("exec"), attempt(1, Pass), begin, attempt(3, Pass)), ReasonCaseAttemptLost),
-		"lost, later session":     doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(2, Pass), begin, attempt(2, Pass)), ReasonCaseAttemptLost),
-		"numbered again":          fine(replaced(caseIs("exec"), attempt(1, Pass), attempt(2, Pass), begin, attempt(1, Pass), attempt(2, Pass)), 0),
-		"numbered on":             fine(replaced(caseIs("exec"), attempt(1, Pass), begin, attempt(2, Pass)), 0),
+		"lost, next session":      doubt(replaced(caseIs("exec"), attempt(1, Pass), start(), begin, attempt(3, Pass)), ReasonCaseAttemptLost),
+		"lost, later session":     doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(2, Pass), start(), begin, attempt(2, Pass)), ReasonCaseAttemptLost),
+		"numbered again":          fine(replaced(caseIs("exec"), attempt(1, Pass), attempt(2, Pass), start(), begin, attempt(1, Pass), attempt(2, Pass)), 0),
+		"numbered on":             fine(replaced(caseIs("exec"), attempt(1, Pass), start(), begin, attempt(2, Pass)), 0),
 		"unexpected":              doubt(added(ended("c1", "smoke", "extra", 1, Pass)), ReasonCaseUnexpected),
 		"unexpected skip":         doubt(added(ended("c1", "smoke", "extra", 1, Skip)), ReasonCaseUnexpected),
 		"unexpected failure":      failed(added(ended("c1", "smoke", "extra", 1, Fail)), ReasonCaseFailed, ReasonCaseUnexpected),

@@ -40,7 +40,7 @@ func lease(kind Kind, cell, name string) Event {
 }
 
 func identity(cell, stage string) Event {
-	return Event{Kind: IdentityMatch, Cell: cell, Stage: stage, Checked: []string{"kubelet", "etcd"}}
+	return Event{Kind: IdentityMatch, Cell: cell, Stage: stage, Release: "sha256:rel", Checked: []string{"kubelet: 1a", "etcd: 2b"}}
 }
 
 func suite(kind Kind, cell, name, text string) Event {
@@ -48,7 +48,11 @@ func suite(kind Kind, cell, name, text string) Event {
 }
 
 func ended(cell, suite, name string, attempt int, o Outcome) Event {
-	return Event{Kind: CaseEnded, Cell: cell, Suite: suite, Case: &Case{Name: name, Attempt: attempt, Outcome: o, Message: "because"}}
+	c := &Case{Name: name, Attempt: attempt, Outcome: o}
+	if o != Pass {
+		c.Message = "because"
+	}
+	return Event{Kind: CaseEnded, Cell: cell, Suite: suite, Case: c}
 }
 
 // onePlan has one cell, one suite and three cases.

@@ -136,6 +136,7 @@ func runFindings(plan Plan, ev Evidence, policy Policy) []finding {
 		planInvalid(plan),
 		requiredCells(plan, policy),
 		runNotEnded(ev),
+		tornEnd(ev),
 		unexpectedCells(plan, ev),
 		runFaults(ev),
 		runLeftovers(plan, ev),
@@ -237,6 +238,16 @@ func runNotEnded(ev Evidence) []finding {
 		return found(blocks, ReasonInterrupted, "the run did not complete: it ended with %q", ev.End)
 	}
 	return nil
+}
+
+// tornEnd blocks where something follows the end of the run that cannot be
+// read: a process that went on after it, or damage. Of a run that did not end
+// enough is said.
+func tornEnd(ev Evidence) []finding {
+	if ev.Torn == "" || !ev.Ended {
+		return nil
+	}
+	return found(blocks, ReasonJournalDamaged, "something follows the end of the run: %s; qualify resume cuts it off", ev.Torn)
 }
 
 func unexpectedCells(plan Plan, ev Evidence) []finding {

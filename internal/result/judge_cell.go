@@ -3,6 +3,7 @@ package result
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // judgeCell measures one planned cell and counts its suites.
@@ -14,7 +15,9 @@ func judgeCell(plan Plan, cell PlanCell, ev Evidence, exc *excuses) (CellVerdict
 	if present {
 		all = append(all, slices.Concat(
 			identityMismatch(got, want),
+			identityChanged(got),
 			cellFaults(got),
+			leaseMissing(got),
 			identityBefore(got, want),
 			identityAfter(got, want),
 		)...)
@@ -115,14 +118,47 @@ func identityMismatch(got CellEvidence, release string) []finding {
 	return all
 }
 
-// otherRelease reports a comparison with another release's digests. A
-// comparison that does not say is taken for one with the planned release.
+// otherRelease reports a comparison with another release's digests. One that
+// does not say what it was made with is no such proof, and holds nothing.
 func otherRelease(c Comparison, release string) bool { return c.Release != "" && c.Release != release }
 
 // held reports a comparison that is positive evidence: a comparison of
-// nothing is not.
+// nothing, or with nothing, is not.
 func held(c Comparison, release string) bool {
-	return len(c.Checked) > 0 && len(c.Mismatched) == 0 && !otherRelease(c, release)
+	blank := func(item string) bool { return strings.TrimSpace(item) == "" }
+	return len(c.Checked) > 0 && !slices.ContainsFunc(c.Checked, blank) && len(c.Mismatched) == 0 && c.Release == release
+}
+
+// identityChanged finds what two comparisons of a lease saw differently. Both
+// cannot be the release, so one of them overlooked a difference. An item reads
+// "what: digest"; what only one of them saw is a pod that came or went.
+func identityChanged(got CellEvidence) []finding {
+	var all []finding
+	seen := map[string]string{}
+	for _, c := range got.Identity {
+		if c.Lease != got.LastLease() {
+			continue
+		}
+		for _, item := range c.Checked {
+			at := strings.LastIndex(item, ": ")
+			if at < 0 {
+				continue
+			}
+			what, digest := item[:at], item[at+2:]
+			if before, known := seen[what]; known && before != digest {
+				all = append(all, found(blocks, ReasonIdentityMismatch, "%s was %s and then %s, and no comparison tells which of them is the release's", what, before, digest)...)
+			}
+			seen[what] = digest
+		}
+	}
+	return all
+}
+
+func leaseMissing(got CellEvidence) []finding {
+	if got.LastLease() > 0 {
+		return nil
+	}
+	return found(blocks, ReasonIdentityMissing, "no lease was recorded, so nothing shows on which resources anything ran")
 }
 
 func cellFaults(got CellEvidence) []finding {

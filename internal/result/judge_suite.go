@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -100,6 +101,21 @@ func (c *suiteCourt) incomplete() []finding {
 	case s.Text != "":
 		all = append(all, found(blocks, ReasonSuiteIncomplete, "the suite did not run to its end: %s", brief(s.Text))...)
 	}
+	return append(all, c.startedAgain()...)
+}
+
+// startedAgain finds sessions that did not run to their end and were followed
+// by another in the same process: a suite that is started until it comes
+// through. A later process may do so, since the former may have been killed.
+func (c *suiteCourt) startedAgain() []finding {
+	var all []finding
+	for i := 1; i < len(c.got.Sessions); i++ {
+		s, next := c.got.Sessions[i-1], c.got.Sessions[i]
+		if s.Lease != c.cell.LastLease() || next.Lease != s.Lease || next.Process != s.Process || s.Ended && s.Text == "" {
+			continue
+		}
+		all = append(all, found(blocks, ReasonSuiteIncomplete, "%s", withDetail("the suite was started again before it had run to its end", brief(s.Text)))...)
+	}
 	return all
 }
 
@@ -141,6 +157,9 @@ func contradictions(r ruled) []finding {
 			text = "attempt recorded twice with different outcomes"
 		}
 		all = append(all, found(blocks, ReasonCaseDuplicate, "%s: %s", strconv.Quote(r.name), text)...)
+	}
+	if r.excused != "" {
+		all = append(all, found(blocks, ReasonCaseErrored, "%s passed and says why it did not: %s", strconv.Quote(r.name), brief(r.excused))...)
 	}
 	if r.lost {
 		all = append(all, found(blocks, ReasonCaseAttemptLost, "%s: the numbers of its attempts have a gap", strconv.Quote(r.name))...)
@@ -256,6 +275,7 @@ type ruling struct {
 	contradictory bool    // and with different outcomes
 	lost          bool    // an attempt is missing between others
 	message       string  // of the last attempt that did not pass
+	excused       string  // of an attempt that passed, though only one that did not has a message
 }
 
 // unsteady reports a case that passed, but not at once.
@@ -270,6 +290,7 @@ func rule(attempts []Attempt, lastLease int) ruling {
 		switch outcome := a.Case.Outcome; outcome {
 		case Pass:
 			standing = false
+			r.excused = cmp.Or(r.excused, a.Case.Message)
 		case Fail:
 			standing, r.failed, r.failedOn = true, true, a.Lease
 			fallthrough
