@@ -110,7 +110,7 @@ var only = []struct {
 	{imports: []string{"sigs.k8s.io/kind/..."}, by: []string{"internal/provision/kind", "bench/*"}, why: "kind's library stays in its provisioner"},
 	{imports: []string{"github.com/google/go-containerregistry/..."}, by: []string{"internal/release/source"}, why: "images are packed in one place"},
 	{imports: []string{"github.com/spf13/..."}, by: []string{"cmd/qualify"}, why: "flags belong to the command line"},
-	{imports: []string{"github.com/charmbracelet/..."}, by: []string{"cmd/qualify"}, why: "terminals belong to the command line"},
+	{imports: []string{"github.com/charmbracelet/...", "charm.land/..."}, by: []string{"cmd/qualify"}, why: "terminals belong to the command line"},
 	{imports: []string{module + "/internal/provision/all"}, by: []string{"cmd/qualify", "bench/*"}, why: "everything else takes the provisioner that it is given"},
 	{
 		imports: []string{module + "/internal/provision/fake", module + "/internal/provision/provisiontest"},
