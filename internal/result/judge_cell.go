@@ -16,6 +16,7 @@ func judgeCell(plan Plan, cell PlanCell, ev Evidence, exc *excuses) (CellVerdict
 		all = append(all, slices.Concat(
 			identityMismatch(got, want),
 			identityChanged(got),
+			identityPartial(got),
 			cellFaults(got),
 			leaseMissing(got),
 			identityBefore(got, want),
@@ -129,9 +130,17 @@ func held(c Comparison, release string) bool {
 	return len(c.Checked) > 0 && !slices.ContainsFunc(c.Checked, blank) && len(c.Mismatched) == 0 && c.Release == release
 }
 
+// itemOf takes what was compared apart: it reads "what: digest".
+func itemOf(checked string) (what, digest string) {
+	at := strings.LastIndex(checked, ": ")
+	if at < 0 {
+		return checked, ""
+	}
+	return checked[:at], checked[at+2:]
+}
+
 // identityChanged finds what two comparisons of a lease saw differently. Both
-// cannot be the release, so one of them overlooked a difference. An item reads
-// "what: digest"; what only one of them saw is a pod that came or went.
+// cannot be the release, so one of them overlooked a difference.
 func identityChanged(got CellEvidence) []finding {
 	var all []finding
 	seen := map[string]string{}
@@ -140,15 +149,39 @@ func identityChanged(got CellEvidence) []finding {
 			continue
 		}
 		for _, item := range c.Checked {
-			at := strings.LastIndex(item, ": ")
-			if at < 0 {
-				continue
-			}
-			what, digest := item[:at], item[at+2:]
+			what, digest := itemOf(item)
 			if before, known := seen[what]; known && before != digest {
 				all = append(all, found(blocks, ReasonIdentityMismatch, "%s was %s and then %s, and no comparison tells which of them is the release's", what, before, digest)...)
 			}
 			seen[what] = digest
+		}
+	}
+	return all
+}
+
+// identityPartial finds what one comparison of a lease looked at and another
+// did not: who could ask one node of three has not compared the cluster.
+// Images come and go with pods and with the kubelet's collection of garbage;
+// everything else stays as long as the cluster.
+func identityPartial(got CellEvidence) []finding {
+	seen, comparisons := map[string]int{}, 0
+	for _, c := range got.Identity {
+		if c.Lease != got.LastLease() || c.Stage != StageBefore && c.Stage != StageAfter || len(c.Checked) == 0 {
+			continue
+		}
+		comparisons++
+		items := map[string]bool{}
+		for _, item := range c.Checked {
+			if what, _ := itemOf(item); !strings.Contains(what, " image ") && !items[what] {
+				items[what] = true
+				seen[what]++
+			}
+		}
+	}
+	var all []finding
+	for _, what := range slices.Sorted(maps.Keys(seen)) {
+		if seen[what] < comparisons {
+			all = append(all, found(blocks, ReasonIdentityMissing, "%s was compared in %d of %d comparisons", what, seen[what], comparisons)...)
 		}
 	}
 	return all
