@@ -2,14 +2,17 @@ package archtest
 
 import (
 	"os"
+	"sync"
 	"testing"
 )
+
+var loadRepository = sync.OnceValues(func() ([]file, error) { return load(os.DirFS("../..")) })
 
 // repository loads the whole tree. Finding little of it would make every rule
 // hold, so that is a failure of its own.
 func repository(t *testing.T) []file {
 	t.Helper()
-	files, err := load(os.DirFS("../.."))
+	files, err := loadRepository()
 	if err != nil {
 		t.Fatal(err)
 	}
