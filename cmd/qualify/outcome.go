@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -26,6 +27,7 @@ type record struct {
 	plan   run.Plan
 	info   runInfo
 	events []result.Event
+	torn   string // what is wrong with the journal's end, if anything
 }
 
 // openRun reads a run by its directory, its id below results, or "latest".
@@ -53,9 +55,21 @@ func openRun(results, name string) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
 	}
-	_ = tail // a torn tail was never acknowledged
-	r.events = events
-	return r, nil
+	r.events, r.torn = events, tail.Why
+	return r, r.ownJournal()
+}
+
+// ownJournal is an error where the journal is that of another run: plans of
+// the same cells are the same, so that an old journal would fit them too.
+func (r record) ownJournal() error {
+	i := slices.IndexFunc(r.events, func(e result.Event) bool { return e.Kind == result.RunStarted })
+	if i < 0 {
+		return nil // the judge has words for that, and for a second start that differs
+	}
+	if id := r.events[i].Text; id != r.info.ID || id == "" {
+		return fmt.Errorf("reading the run %s: its journal is that of run %q, and run.json is of %q", r.dir.id, id, r.info.ID)
+	}
+	return nil
 }
 
 func readJSON(path string, into any) error {
@@ -68,6 +82,9 @@ func readJSON(path string, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading %s: something follows the document", path)
+	}
 	return nil
 }
 
@@ -76,6 +93,7 @@ func readJSON(path string, into any) error {
 func (r record) judge() result.Document {
 	policy := result.DefaultPolicy()
 	evidence := result.Fold(r.events)
+	evidence.Torn = r.torn
 	if len(evidence.Starts) > 0 {
 		policy.AsOf = evidence.Starts[0].Time
 	}
