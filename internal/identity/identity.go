@@ -34,7 +34,7 @@ type Comparison struct {
 
 func (c *Comparison) add(what, got, want string) {
 	line := fmt.Sprintf("%s: %s", what, got)
-	if got != want {
+	if got != want || got == "" {
 		c.Mismatched = append(c.Mismatched, fmt.Sprintf("%s: has %s, the release has %s", what, orNothing(got), orNothing(want)))
 		line += " (differs)"
 	}
@@ -119,10 +119,15 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 	if err != nil {
 		return err
 	}
+	found := 0
 	for _, image := range rel.Images() {
 		if digest, ok := held[image.URI]; ok {
 			into.add("node "+n.Name+" image "+image.URI, digest, image.Digest)
+			found++
 		}
+	}
+	if found == 0 {
+		return errors.New("its containerd lists no image of the release")
 	}
 	return nil
 }
@@ -173,11 +178,41 @@ func (p Prover) pods(ctx context.Context, c *cluster.Cluster, rel *release.Relea
 		return errors.New("kube-system has no pods")
 	}
 	for _, pod := range pods.Items {
-		for _, status := range append(append([]corev1.ContainerStatus(nil), pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
-			compareContainer(pod.Name, containerImage(pod, status.Name), status.ImageID, expected, into)
-		}
+		comparePod(pod, expected, into)
 	}
 	return nil
+}
+
+// comparePod compares each container of a pod. One that says nothing of what
+// it runs has not been compared, and that counts as a difference.
+func comparePod(pod corev1.Pod, expected map[string]image, into *Comparison) {
+	said := map[string]string{}
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses} {
+		for _, status := range statuses {
+			said[status.Name] = status.ImageID
+		}
+	}
+	for _, c := range containers(pod) {
+		compareContainer("pod "+pod.Name+" image "+c.image, c.image, said[c.name], expected, into)
+		delete(said, c.name)
+	}
+	for name, id := range said {
+		compareContainer("pod "+pod.Name+" container "+name+", which it does not have", "", id, expected, into)
+	}
+}
+
+// wanted is a container of a pod, of whatever kind.
+type wanted struct{ name, image string }
+
+func containers(pod corev1.Pod) []wanted {
+	var all []wanted
+	for _, c := range append(append([]corev1.Container(nil), pod.Spec.InitContainers...), pod.Spec.Containers...) {
+		all = append(all, wanted{c.Name, c.Image})
+	}
+	for _, c := range pod.Spec.EphemeralContainers {
+		all = append(all, wanted{c.Name, c.Image})
+	}
+	return all
 }
 
 // image is what a running container of an image may report as its image ID:
@@ -185,29 +220,18 @@ func (p Prover) pods(ctx context.Context, c *cluster.Cluster, rel *release.Relea
 // of all layers.
 type image struct{ manifest, config string }
 
-func compareContainer(pod, ref, id string, expected map[string]image, into *Comparison) {
-	what := "pod " + pod + " image " + ref
+func compareContainer(what, ref, id string, expected map[string]image, into *Comparison) {
 	want, ours := expected[ref]
-	if !ours {
+	got := id[strings.LastIndex(id, "@")+1:]
+	switch {
+	case !ours:
 		into.Checked = append(into.Checked, what+": "+id)
 		into.Mismatched = append(into.Mismatched, what+": is no image of the release")
-		return
-	}
-	got := id[strings.LastIndex(id, "@")+1:]
-	if got == want.manifest {
+	case got == want.manifest || want.config == "":
 		into.add(what, got, want.manifest)
-		return
+	default:
+		into.add(what, got, want.config)
 	}
-	into.add(what, got, want.config)
-}
-
-func containerImage(pod corev1.Pod, name string) string {
-	for _, c := range append(append([]corev1.Container(nil), pod.Spec.InitContainers...), pod.Spec.Containers...) {
-		if c.Name == name {
-			return c.Image
-		}
-	}
-	return ""
 }
 
 // expected maps each image of the release to its digests. The configuration's

@@ -76,8 +76,13 @@ func TestWhatDiffersIsNamed(t *testing.T) {
 			(*pods)[0].Status.ContainerStatuses[0].ImageID = ""
 		}, []string{"pod kube-apiserver-cp", "has no such thing"}},
 		{"a container that the pod does not have", func(c *candidate, _ *machine, pods *[]corev1.Pod) {
-			(*pods)[0].Status.ContainerStatuses[0].Name = "ghost"
+			ghost := (*pods)[0].Status.ContainerStatuses[0]
+			ghost.Name = "ghost"
+			(*pods)[0].Status.ContainerStatuses = append((*pods)[0].Status.ContainerStatuses, ghost)
 		}, []string{"pod kube-apiserver-cp", "no image of the release"}},
+		{"a container of which nothing is said", func(_ *candidate, _ *machine, pods *[]corev1.Pod) {
+			(*pods)[0].Status.ContainerStatuses = nil
+		}, []string{"pod kube-apiserver-cp", "has no such thing"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -99,9 +99,14 @@ func TestHashesAreThoseOfTheFilesAndOfTheProcess(t *testing.T) {
 	c := newCandidate(t)
 	c.setSHA256("bin/linux/amd64/kubelet", sumOf(program))
 	c.setSHA256("bin/linux/amd64/kubeadm", sumOf("#!/bin/sh\n"))
+	if _, err := s.compare(t, c); err == nil || !strings.Contains(err.Error(), "no image of the release") {
+		t.Errorf("a node that lists no image: %v", err)
+	}
+	held := c.rel.Images()[0]
+	s.install(t, "ctr", "#!/bin/sh\necho 'REF TYPE DIGEST SIZE'\necho '"+held.URI+" t "+held.Digest+" 1'\n")
 	got, err := s.compare(t, c)
 	must(t, err)
-	if len(got.Mismatched) > 0 || len(got.Checked) != 3 {
+	if len(got.Mismatched) > 0 || len(got.Checked) != 4 {
 		t.Errorf("the same everywhere: %+v", got)
 	}
 

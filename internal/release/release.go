@@ -118,7 +118,7 @@ func (r *Release) Unbound() []Asset {
 }
 
 // Digest identifies the content of the release: the SHA-256 over its channel,
-// its Kubernetes version and each asset's name and digests, sorted. Dates,
+// its number, its Kubernetes version and each asset's name and digests, sorted. Dates,
 // order and places of storage do not change it, so the same candidate in
 // another bucket has the same digest, and any other byte gives another one.
 func (r *Release) Digest() string {

@@ -172,7 +172,11 @@ func (l *nodeLayout) addKindFile(out *tar.Writer) fs.WalkDirFunc {
 		case strings.HasPrefix(name, "usr/local/bin/") || strings.HasPrefix(name, "kind/bin/"):
 			mode = 0o755
 		case name == "etc/systemd/system/containerd.service":
-			text = strings.Replace(text, "/usr/local/bin/containerd", "/usr/bin/containerd", 1)
+			const theirs = "ExecStart=/usr/local/bin/containerd\n"
+			if !strings.Contains(text, theirs) {
+				return fmt.Errorf("kind's %s does not start containerd as expected", name)
+			}
+			text = strings.Replace(text, theirs, "ExecStart=/usr/bin/containerd\n", 1)
 		case name == "etc/containerd/config.toml":
 			pause, err := l.rel.Asset("pause-image")
 			if err != nil {
