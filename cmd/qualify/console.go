@@ -1,10 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"sync"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/report"
@@ -12,128 +14,59 @@ import (
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
-// console shows how a run goes on, on stderr: a line per phase, one for each
-// case that did not pass, and one every 30 s so that nobody has to wonder.
-type console struct {
-	out io.Writer
-
-	mu      sync.Mutex
-	started time.Time
-	doing   string // what goes on now
-	since   time.Time
-	total   map[string]int // expected cases by cell and suite
-	done    map[string]int
-	failed  int
-	stop    chan struct{}
-	once    sync.Once
+// screen shows how a run goes on. Nothing that it does may hold the run up.
+type screen interface {
+	// show takes news: a remark, a source.Step, a begun or a result.Event.
+	show(at time.Time, news any)
+	// close leaves the last of it visible. It may be called twice.
+	close()
 }
 
-// heartbeat is how often a long step says that it is alive.
-const heartbeat = 30 * time.Second
+// console is where the verbs tell how they get on, on stderr.
+type console struct{ screen }
 
-func newConsole(out io.Writer) *console {
-	c := &console{out: out, started: now(), total: map[string]int{}, done: map[string]int{}, stop: make(chan struct{})}
-	go c.beat()
-	return c
-}
-
-func (c *console) beat() {
-	tick := time.NewTicker(heartbeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.stop:
-			return
-		case <-tick.C:
-			c.mu.Lock()
-			if c.doing != "" && now().Sub(c.since) >= heartbeat {
-				c.print(fmt.Sprintf("… %s, for %s", c.doing, now().Sub(c.since).Round(time.Second)))
-			}
-			c.mu.Unlock()
-		}
+// newConsole chooses: a live view on a terminal with somebody before it, lines
+// everywhere else.
+func (w wiring) newConsole(stderr io.Writer, noLive bool) console {
+	terminal := w.terminalOf(stderr)
+	if terminal == nil || noLive || w.on("CI") {
+		return console{newPlain(stderr, progress{started: now()})}
 	}
+	return console{newLive(terminal, w.colourful(stderr))}
 }
 
-func (c *console) close() { c.once.Do(func() { close(c.stop) }) }
+// noLiveFlag adds the flag that switches the live view off.
+func noLiveFlag(cmd *cobra.Command, off *bool) {
+	cmd.Flags().BoolVar(off, "no-live", false, "print lines, on a terminal too")
+}
 
 // line shows one line of the caller's.
-func (c *console) line(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.print(text)
-}
-
-func (c *console) print(text string) {
-	elapsed := now().Sub(c.started).Round(time.Second)
-	fmt.Fprintf(c.out, "%8s  %s\n", elapsed, report.Console(text))
-}
-
-func (c *console) now(doing string) { c.doing, c.since = doing, now() }
+func (c console) line(text string) { c.show(now(), remark(text)) }
 
 // step shows a step of a release build.
-func (c *console) step(s source.Step) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	name := fmt.Sprintf("release: %d of %d, %s", s.N, s.Total, s.Name)
-	switch {
-	case !s.Done:
-		c.now(name)
-		return
-	case s.Cached:
-		c.print(name + ": from the cache")
-	default:
-		c.print(fmt.Sprintf("%s: made in %s", name, s.Took.Round(time.Second)))
-	}
-	c.now("")
-}
+func (c console) step(s source.Step) { c.show(now(), s) }
 
 // begin shows what the run will do.
-func (c *console) begin(id string, plan run.Plan) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.print(fmt.Sprintf("run %s: %d cell(s), plan %s", id, len(plan.Cells), plan.Hash))
-	for _, cell := range plan.Cells {
-		for _, s := range cell.Suites {
-			c.total[cell.ID+"/"+s.Name] = len(s.Expected)
-		}
-	}
-}
+func (c console) begin(id string, plan run.Plan) { c.show(now(), begun{id, plan}) }
 
 // event shows what the journal has just recorded.
-func (c *console) event(e result.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch e.Kind {
-	case result.PhaseStarted:
-		c.now(e.Cell + ": " + e.Phase)
-	case result.PhaseEnded:
-		c.print(fmt.Sprintf("%s: %s: %.1f s", e.Cell, e.Phase, e.Seconds))
-		c.now("")
-	case result.IdentityMatch:
-		c.print(fmt.Sprintf("%s: identity %s the suites: %d compared, %d differ", e.Cell, e.Stage, len(e.Checked), len(e.Mismatched)))
-	case result.CaseEnded:
-		c.caseEnded(e)
-	case result.SuiteEnded:
-		key := e.Cell + "/" + e.Suite
-		c.print(fmt.Sprintf("%s: %s: %d of %d specs ran%s", e.Cell, e.Suite, c.done[key], c.total[key], suffix(": ", e.Text)))
-	case result.ProductFault, result.InfraFault, result.Note, result.Leftover:
-		c.print(fmt.Sprintf("%s: %s: %s", e.Cell, e.Kind, e.Text))
+func (c console) event(e result.Event) { c.show(now(), e) }
+
+// headline is text from outside on one line that is fit for a terminal: the
+// first line that is not blank, cut at most characters.
+func headline(text string, most int) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			return shorten(strings.ReplaceAll(report.Console(line), "\t", " "), most)
+		}
 	}
+	return ""
 }
 
-func (c *console) caseEnded(e result.Event) {
-	key := e.Cell + "/" + e.Suite
-	c.done[key]++
-	c.doing = fmt.Sprintf("%s: %s: spec %d of %d", e.Cell, e.Suite, c.done[key], c.total[key])
-	if e.Case.Outcome != result.Pass {
-		c.failed++
-		c.print(fmt.Sprintf("%s: %s: %s: %s", e.Cell, e.Suite, e.Case.Outcome, e.Case.Name))
+// shorten cuts text at most characters, and shows that it did.
+func shorten(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
 	}
-}
-
-func suffix(separator, text string) string {
-	if text == "" {
-		return ""
-	}
-	return separator + text
+	return string([]rune(text)[:most-1]) + "…"
 }

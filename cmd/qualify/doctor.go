@@ -37,10 +37,10 @@ engine that can run privileged containers, disk, memory, kernel limits, Go, its
 modules, and the tools that node images are made with. It changes nothing.
 
 Exit codes: 0 fit (there may be warnings), 2 usage, 3 not fit.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(formats, format) {
-				return fmt.Errorf("no output format %q: choose one of %s", format, strings.Join(formats, ", "))
+				return usagef("no output format %q: choose one of %s", format, strings.Join(formats, ", "))
 			}
 			checks, err := examine(cmd.Context())
 			if err != nil {
@@ -53,5 +53,6 @@ Exit codes: 0 fit (there may be warnings), 2 usage, 3 not fit.`,
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", format, "output format: "+strings.Join(formats, ", "))
+	completeFlag(cmd, "output", func(string) []string { return formats })
 	return cmd
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/qualify-dev/qualify/internal/doctor"
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/matrix"
@@ -62,7 +61,7 @@ func (e *releaseError) Unwrap() error { return e.err }
 
 // exitCode says an error to the user, once, and maps it to its code. What is
 // not known to be the user's or the release's fault proves nothing: 3.
-func exitCode(stderr io.Writer, err error) int {
+func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 	if err == nil {
 		return exitQualified
 	}
@@ -72,7 +71,7 @@ func exitCode(stderr io.Writer, err error) int {
 	}
 	fmt.Fprintln(stderr, "qualify: "+report.Console(err.Error()))
 	var interrupted run.Interrupted
-	if errors.As(err, &interrupted) {
+	if errors.As(err, &interrupted) || errors.As(context.Cause(ctx), &interrupted) {
 		return signalCode(interrupted.Signal)
 	}
 	if errors.Is(err, context.Canceled) {
@@ -87,10 +86,8 @@ func exitCode(stderr io.Writer, err error) int {
 		return exitUsage
 	case errors.As(err, &fault):
 		return exitNotQualified
-	case errors.Is(err, doctor.ErrUnfit):
-		return exitInconclusive
 	}
-	return exitInconclusive
+	return exitInconclusive // doctor.ErrUnfit too
 }
 
 func signalCode(name string) int {

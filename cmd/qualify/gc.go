@@ -15,30 +15,34 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/provision"
-	"github.com/qualify-dev/qualify/internal/provision/all"
 	"github.com/qualify-dev/qualify/internal/result"
 )
 
 // gcOptions are the flags of gc.
 type gcOptions struct {
+	wiring
 	run, results, format string
 	allRuns, dryRun      bool
+	cache                bool
 }
 
-func newGCCommand() *cobra.Command {
-	var o gcOptions
+func newGCCommand(w wiring) *cobra.Command {
+	o := gcOptions{wiring: w}
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Remove what earlier runs left: containers, networks and images that carry our labels",
 		Long: `gc removes the resources of leases that have expired or whose process has died.
 What a live run uses and what --keep left stay, unless --run or --all-runs names
-them. Nothing without our labels is ever touched.`,
+them. With --cache it also removes what is kept to be faster the next time: node
+images, compiled components, built releases. Nothing without our labels is ever
+touched.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.collect(cmd) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.run, "run", "", "remove everything of this run, kept or not")
 	f.BoolVar(&o.allRuns, "all-runs", false, "remove everything of every run, live ones too")
+	f.BoolVar(&o.cache, "cache", false, "also remove node images and the cache directory")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would be removed")
 	f.StringVar(&o.results, "results", "results", "directory for results")
 	outputFlag(cmd, &o.format)
@@ -62,15 +66,22 @@ func (o *gcOptions) collect(cmd *cobra.Command) error {
 	if o.run != "" && o.allRuns {
 		return usagef("--run and --all-runs exclude each other")
 	}
-	w, err := newWorkshop()
+	if _, err := o.fromEnvironment(cmd, "results"); err != nil {
+		return err
+	}
+	w, err := o.workshop()
 	if err != nil {
 		return err
 	}
 	var found []leftover
 	var problems error
-	for _, entry := range all.Entries() {
+	for _, entry := range o.entries() {
 		of, err := o.sweep(cmd.Context(), w, entry)
 		found, problems = append(found, of...), errors.Join(problems, err)
+	}
+	if o.cache {
+		kept, err := o.purge(cmd.Context(), w)
+		found, problems = append(found, kept), errors.Join(problems, err)
 	}
 	if err := printAs(cmd.OutOrStdout(), o.format, found, func() string { return gcTable(found, o.dryRun) }); err != nil {
 		return err
@@ -103,6 +114,37 @@ func (o *gcOptions) sweep(ctx context.Context, w workshop, entry provision.Entry
 		found[i].Removed = true
 	}
 	return found, problems
+}
+
+// cacheKinds are the folders of the cache directory; nothing else in it, and
+// nothing beside it, is ours to remove.
+func cacheKinds() []string { return []string{"compiled", "release", "rootfs", "store"} }
+
+// purge removes what is kept between runs.
+func (o *gcOptions) purge(ctx context.Context, w workshop) (leftover, error) {
+	kept := leftover{Lease: "cache", Run: "-", Cell: "-", Removed: !o.dryRun, Why: "the cache was asked for", Resources: []string{}}
+	var problems error
+	for _, entry := range o.entries() {
+		if entry.Purge == nil {
+			continue
+		}
+		resources, err := entry.Purge(ctx, o.dryRun)
+		problems = errors.Join(problems, err)
+		for _, r := range resources {
+			kept.Resources = append(kept.Resources, r.Kind+" "+r.Name)
+		}
+	}
+	for _, kind := range cacheKinds() {
+		dir := filepath.Join(w.cache.Dir, kind)
+		if _, err := os.Stat(dir); err != nil {
+			continue
+		}
+		kept.Resources = append(kept.Resources, "directory "+dir)
+		if !o.dryRun {
+			problems = errors.Join(problems, os.RemoveAll(dir))
+		}
+	}
+	return kept, problems
 }
 
 func byLease(provisioner string, resources []provision.Resource) []leftover {

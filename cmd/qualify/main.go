@@ -5,12 +5,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
@@ -23,18 +26,29 @@ func main() {
 
 // Main is the program: arguments and streams in, exit code out.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRootCommand()
-	root.SetArgs(args)
+	return shipped(args).main(ctx, stdout, stderr)
+}
+
+func (w wiring) main(ctx context.Context, stdout, stderr io.Writer) (code int) {
+	// Go would end a panic with 2, which means a mistake of the user's here.
+	// What was set up for the way out, the teardown above all, has run by now.
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "qualify: internal error: %s\n%s", report.Console(fmt.Sprint(r)), debug.Stack())
+			code = exitInconclusive
+		}
+	}()
+	root := newRootCommand(w)
+	root.SetArgs(w.args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	return exitCode(stderr, err)
+	return exitCode(ctx, stderr, root.ExecuteContext(ctx))
 }
 
 // withSignals cancels the context at the first SIGINT or SIGTERM, with the
 // signal as the cause: what runs then stops, tears down and reports. A second
-// one ends the process at once; the journal is whole at every moment, and gc
-// removes what is left.
+// one ends the process at once; the journal is whole at every moment, the
+// terminal as it was found, and gc removes what is left.
 func withSignals(parent context.Context, exit func(int)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)

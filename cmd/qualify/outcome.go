@@ -14,7 +14,6 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
-	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
@@ -45,8 +44,11 @@ func openRun(results, name string) (record, error) {
 		return record{}, err
 	}
 	r := record{dir: runDirectory{id: filepath.Base(absolute), path: absolute}}
+	if !r.any("plan.json", "journal.jsonl") {
+		return record{}, usagef("%s is no run directory: it holds neither a plan nor a journal", absolute)
+	}
 	if err := errors.Join(readJSON(r.dir.file("plan.json"), &r.plan), readJSON(r.dir.file("run.json"), &r.info)); err != nil {
-		return record{}, &usageError{err}
+		return record{}, err
 	}
 	if err := r.plan.Check(); err != nil {
 		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
@@ -70,6 +72,18 @@ func (r record) ownJournal() error {
 		return fmt.Errorf("reading the run %s: its journal is that of run %q, and run.json is of %q", r.dir.id, id, r.info.ID)
 	}
 	return nil
+}
+
+// any tells whether the run's directory has one of the files. A directory with
+// some of them is a run whose evidence is incomplete, and no mistake of the
+// user's.
+func (r record) any(names ...string) bool {
+	for _, name := range names {
+		if _, err := os.Lstat(r.dir.file(name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func readJSON(path string, into any) error {
@@ -143,7 +157,7 @@ func writeFile(path string, data []byte) error {
 // conclude judges a run that has ended, writes its reports, prints the answer
 // and turns it into the exit code. It reads the run back from disk: what is
 // not in the journal did not happen.
-func conclude(cmd *cobra.Command, dir runDirectory) error {
+func conclude(cmd *cobra.Command, w wiring, dir runDirectory) error {
 	r, err := openRun(filepath.Dir(dir.path), dir.path)
 	if err != nil {
 		return err
@@ -152,51 +166,6 @@ func conclude(cmd *cobra.Command, dir runDirectory) error {
 	if err != nil {
 		return err
 	}
-	printAnswer(cmd.OutOrStdout(), r, built)
-	if code := built.Document.ExitCode; code != exitQualified {
-		return &verdictError{code}
-	}
-	return nil
-}
-
-// printAnswer is the product on stdout: the verdict, why, and where to read on.
-func printAnswer(w io.Writer, r record, built report.Report) {
-	doc := built.Document
-	fmt.Fprintf(w, "%s  %s  (exit code %d)\n", built.Word(), doc.Release.Name, doc.ExitCode)
-	fmt.Fprintf(w, "  %s\n", report.Console(built.Headline))
-	for _, c := range doc.Cells {
-		passed, expected := 0, 0
-		for _, s := range c.Suites {
-			passed, expected = passed+s.Passed, expected+s.Expected
-		}
-		fmt.Fprintf(w, "  %-13s %s: %d of %d cases passed, %d binaries and images compared\n", c.Verdict, c.ID, passed, expected, c.Identity.Checked)
-	}
-	const most = 12
-	for i, reason := range doc.Reasons {
-		if i == most {
-			fmt.Fprintf(w, "  … and %d more reasons in the report\n", len(doc.Reasons)-most)
-			break
-		}
-		fmt.Fprintf(w, "  %s: %s\n", reason.Code, report.Console(strings.TrimSpace(reason.Text)))
-	}
-	fmt.Fprintf(w, "  report  %s\n  verdict %s\n", r.dir.file("report.html"), r.dir.file("verdict.json"))
-	printKept(w, r)
-}
-
-// printKept tells how to reach and how to remove what --keep left.
-func printKept(w io.Writer, r record) {
-	for _, e := range r.events {
-		if e.Kind == result.LeaseKept {
-			fmt.Fprintf(w, "  kept: export KUBECONFIG=%s\n  remove it with: qualify gc --run %s\n", quoted([]string{r.dir.file(filepath.Join("cells", e.Cell, "kubeconfig"))})[0], r.dir.id)
-		}
-	}
-}
-
-// quoted writes words as a shell would read them.
-func quoted(words []string) []string {
-	out := make([]string, len(words))
-	for i, word := range words {
-		out[i] = cluster.Command(word).String()
-	}
-	return out
+	newAnswer(cmd.OutOrStdout(), w).print(r, built)
+	return verdictOf(built.Document.ExitCode)
 }

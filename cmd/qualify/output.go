@@ -11,6 +11,7 @@ import (
 // outputFlag adds -o to a verb that prints data.
 func outputFlag(cmd *cobra.Command, format *string) {
 	cmd.Flags().StringVarP(format, "output", "o", "table", "output format: table, json or yaml")
+	completeFlag(cmd, "output", func(string) []string { return []string{"table", "json", "yaml"} })
 }
 
 // printAs writes data in the asked format; table makes the one for people.

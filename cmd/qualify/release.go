@@ -13,20 +13,19 @@ import (
 	"github.com/qualify-dev/qualify/internal/release/source"
 )
 
-func newReleaseCommand() *cobra.Command {
+func newReleaseCommand(w wiring) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "release",
 		Short: "Build and inspect candidate releases",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newReleaseBuildCommand(), newReleaseShowCommand())
+	cmd.AddCommand(newReleaseBuildCommand(w), newReleaseShowCommand())
 	return cmd
 }
 
-func newReleaseBuildCommand() *cobra.Command {
+func newReleaseBuildCommand(w wiring) *cobra.Command {
 	var k8s, out string
 	var replace []string
+	var noLive bool
 	cmd := &cobra.Command{
 		Use:   "build --k8s v1.34.4 [--out DIR]",
 		Short: "Build a complete candidate from Go modules",
@@ -49,9 +48,13 @@ It prints the manifest's path. A second build compiles nothing.`,
 			if !strings.HasPrefix(k8s, "v") {
 				k8s = "v" + k8s
 			}
-			ui := newConsole(cmd.ErrOrStderr())
+			if _, err := w.fromEnvironment(cmd, "no-live"); err != nil {
+				return err
+			}
+			ui := w.newConsole(cmd.ErrOrStderr(), noLive)
 			defer ui.close()
 			manifest, err := source.Build(cmd.Context(), source.Options{Version: k8s, Out: out, Cache: c, Replace: own, Progress: ui.step})
+			ui.close()
 			if err != nil {
 				return err
 			}
@@ -62,6 +65,7 @@ It prints the manifest's path. A second build compiles nothing.`,
 	cmd.Flags().StringVar(&k8s, "k8s", "", "exact Kubernetes version, e.g. v1.34.4")
 	cmd.Flags().StringVar(&out, "out", "", "directory for the release (default: it stays in the cache)")
 	cmd.Flags().StringArrayVar(&replace, "replace", nil, "put your own program in, as bin/linux/amd64/kubelet=FILE (repeatable)")
+	noLiveFlag(cmd, &noLive)
 	return cmd
 }
 

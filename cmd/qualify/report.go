@@ -6,50 +6,61 @@ import (
 	"github.com/qualify-dev/qualify/internal/report"
 )
 
-func newReportCommand() *cobra.Command {
-	var results string
-	cmd := &cobra.Command{
+func newReportCommand(w wiring) *cobra.Command {
+	return readingCommand(w, &cobra.Command{
 		Use:   "report RUN",
-		Short: "Write a finished run's reports again from its journal",
-		Args:  oneArg("a run directory, a run id or latest"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := openRun(results, args[0])
-			if err != nil {
-				return err
-			}
-			built, err := r.writeReports()
-			if err != nil {
-				return err
-			}
-			printAnswer(cmd.OutOrStdout(), r, built)
-			return nil
-		},
+		Short: "Write a finished run's reports again from its journal; exits with its code",
+	}, func(cmd *cobra.Command, r record) error {
+		built, err := r.writeReports()
+		if err != nil {
+			return err
+		}
+		newAnswer(cmd.OutOrStdout(), w).print(r, built)
+		return verdictOf(built.Document.ExitCode)
+	})
+}
+
+func newJudgeCommand(w wiring) *cobra.Command {
+	return readingCommand(w, &cobra.Command{
+		Use:   "judge RUN",
+		Short: "Judge a run again from its journal: prints verdict.json, exits with its code",
+	}, func(cmd *cobra.Command, r record) error {
+		doc := r.judge()
+		if err := report.WriteVerdict(cmd.OutOrStdout(), doc); err != nil {
+			return err
+		}
+		return verdictOf(doc.ExitCode)
+	})
+}
+
+// readingCommand completes a verb that does something with a recorded run.
+func readingCommand(w wiring, cmd *cobra.Command, do func(*cobra.Command, record) error) *cobra.Command {
+	var results string
+	cmd.Args = oneArg("a run directory, a run id or latest")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if _, err := w.fromEnvironment(cmd, "results"); err != nil {
+			return err
+		}
+		r, err := openRun(results, args[0])
+		if err != nil {
+			return err
+		}
+		return do(cmd, r)
 	}
-	cmd.Flags().StringVar(&results, "results", "results", "directory for results")
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return runsBelow(results), cobra.ShellCompDirectiveDefault
+	}
+	resultsFlag(cmd, &results)
 	return cmd
 }
 
-func newJudgeCommand() *cobra.Command {
-	var results string
-	cmd := &cobra.Command{
-		Use:   "judge RUN",
-		Short: "Judge a run again from its journal: prints verdict.json, exits with its code",
-		Args:  oneArg("a run directory, a run id or latest"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := openRun(results, args[0])
-			if err != nil {
-				return err
-			}
-			doc := r.judge()
-			if err := report.WriteVerdict(cmd.OutOrStdout(), doc); err != nil {
-				return err
-			}
-			if doc.ExitCode != exitQualified {
-				return &verdictError{doc.ExitCode}
-			}
-			return nil
-		},
+// verdictOf carries the code of a verdict that has been shown: 0 is no error.
+func verdictOf(code int) error {
+	if code == exitQualified {
+		return nil
 	}
-	cmd.Flags().StringVar(&results, "results", "results", "directory for results")
-	return cmd
+	return &verdictError{code}
 }

@@ -12,20 +12,42 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision/all"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/suites"
 )
+
+// wiring is what the program is put together from. Main takes what is shipped;
+// a test puts a fake provisioner and suites of its own in. No flag and no
+// variable reaches it: no verdict may rest on a fake.
+type wiring struct {
+	args    []string                         // as they were typed
+	lookup  func(name string) (string, bool) // the environment
+	entries func() []provision.Entry         // the provisioners
+	entry   func(string) (provision.Entry, error)
+	suites  func() []suites.Suite
+	suite   func(string) (suites.Suite, error)
+}
+
+func shipped(args []string) wiring {
+	return wiring{
+		args: args, lookup: os.LookupEnv,
+		entries: all.Entries, entry: all.Find,
+		suites: suites.All, suite: suites.Find,
+	}
+}
 
 // workshop is what every verb that touches releases or clusters is made from.
 type workshop struct {
+	wiring
 	cache cache.Cache
 	store *release.Store
 }
 
-func newWorkshop() (workshop, error) {
+func (w wiring) workshop() (workshop, error) {
 	c, err := cache.Default()
 	if err != nil {
 		return workshop{}, err
 	}
-	return workshop{cache: c, store: &release.Store{Dir: filepath.Join(c.Dir, "store")}}, nil
+	return workshop{wiring: w, cache: c, store: &release.Store{Dir: filepath.Join(c.Dir, "store")}}, nil
 }
 
 // artifact returns the path of a verified asset. A wrong byte is the
@@ -67,7 +89,7 @@ func (w workshop) provisioners(names []string, log func(string, ...any)) (map[st
 		if _, again := made[name]; again {
 			continue
 		}
-		entry, err := all.Find(name)
+		entry, err := w.entry(name)
 		if err != nil {
 			return nil, &usageError{err}
 		}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/run"
+)
+
+// What a screen is told, beside source.Step and result.Event.
+type (
+	// remark is a line of the caller's own.
+	remark string
+	// begun is the start of a run.
+	begun struct {
+		id   string
+		plan run.Plan
+	}
+)
+
+// progress is how far a run has come: everything that was told, folded.
+type progress struct {
+	started time.Time
+	run     string // its id, once there is one
+	builds  []build
+	cells   []*cellProgress
+	remarks []string // the last few
+	failure failure  // the last one
+}
+
+// build is the making of one release.
+type build struct {
+	started, ended   time.Time
+	n, total, cached int
+	step             string    // the current one
+	since            time.Time // from when on
+	done             []source.Step
+}
+
+// cellProgress is how far a cell has come.
+type cellProgress struct {
+	id             string
+	suites         []*suiteProgress
+	phases         []phaseProgress
+	started, ended time.Time
+	wrong          bool // something is not as a qualified cell has it
+	closed         bool
+}
+
+// phaseProgress is a phase of a cell; a suite's has the suite's name.
+type phaseProgress struct {
+	name    string
+	since   time.Time
+	seconds float64
+	ended   bool
+}
+
+// suiteProgress counts the cases of a suite, each by its last attempt.
+type suiteProgress struct {
+	name  string
+	total int
+	last  map[string]result.Outcome
+}
+
+// failure is something that did not pass.
+type failure struct{ cell, what, why string }
+
+// maxRemarks is how many remarks are kept.
+const maxRemarks = 3
+
+// take folds news in. at is when it came.
+func (p *progress) take(at time.Time, news any) {
+	switch n := news.(type) {
+	case remark:
+		p.remarks = append(p.remarks, string(n))
+		p.remarks = p.remarks[max(0, len(p.remarks)-maxRemarks):]
+	case source.Step:
+		p.takeStep(at, n)
+	case begun:
+		p.run = n.id
+		for _, c := range n.plan.Cells {
+			cell := &cellProgress{id: c.ID}
+			for _, s := range c.Suites {
+				cell.suites = append(cell.suites, &suiteProgress{name: s.Name, total: len(s.Expected), last: map[string]result.Outcome{}})
+			}
+			p.cells = append(p.cells, cell)
+		}
+	case result.Event:
+		if cell := p.cell(n.Cell); cell != nil {
+			p.takeEvent(at, cell, n)
+		}
+	}
+}
+
+func (p *progress) takeStep(at time.Time, s source.Step) {
+	n := len(p.builds)
+	if n == 0 || !p.builds[n-1].ended.IsZero() {
+		p.builds = append(p.builds, build{started: at})
+		n++
+	}
+	b := &p.builds[n-1]
+	b.n, b.total = s.N, s.Total
+	if !s.Done {
+		b.step, b.since = s.Name, at
+		return
+	}
+	b.step = ""
+	b.done = append(b.done, s)
+	if s.Cached {
+		b.cached++
+	}
+	if s.N == s.Total {
+		b.ended = at
+	}
+}
+
+func (p *progress) cell(id string) *cellProgress {
+	for _, c := range p.cells {
+		if c.id == id {
+			return c
+		}
+	}
+	return nil
+}
+
+func (p *progress) takeEvent(at time.Time, c *cellProgress, e result.Event) {
+	if c.started.IsZero() {
+		c.started = at
+	}
+	c.ended = at
+	switch e.Kind {
+	case result.PhaseStarted:
+		c.phases = append(c.phases, phaseProgress{name: e.Phase, since: at})
+	case result.PhaseEnded:
+		c.endPhase(e)
+	case result.IdentityMatch:
+		if len(e.Mismatched) > 0 {
+			p.fail(c, "identity "+e.Stage+" the suites", e.Mismatched[0])
+		}
+	case result.CaseEnded:
+		c.suite(e.Suite).last[e.Case.Name] = e.Case.Outcome
+		if e.Case.Outcome != result.Pass {
+			p.fail(c, e.Case.Name, e.Case.Message)
+		}
+	case result.SuiteEnded:
+		if e.Text != "" {
+			p.fail(c, e.Suite+" did not end", e.Text)
+		}
+	case result.ProductFault:
+		p.fail(c, "the release failed", e.Text)
+	case result.InfraFault:
+		p.fail(c, "infrastructure", e.Text)
+	case result.Leftover:
+		p.fail(c, "left over", e.Text)
+	case result.LeaseClosed, result.LeaseKept:
+		c.closed = true
+	}
+}
+
+func (p *progress) fail(c *cellProgress, what, why string) {
+	c.wrong = true
+	p.failure = failure{cell: c.id, what: what, why: why}
+}
+
+func (c *cellProgress) endPhase(e result.Event) {
+	for i := len(c.phases) - 1; i >= 0; i-- {
+		if at := &c.phases[i]; at.name == e.Phase && !at.ended {
+			at.ended, at.seconds = true, e.Seconds
+			return
+		}
+	}
+}
+
+// suite finds a suite; one that was not planned is added.
+func (c *cellProgress) suite(name string) *suiteProgress {
+	s := c.planned(name)
+	if s == nil {
+		s = &suiteProgress{name: name, last: map[string]result.Outcome{}}
+		c.suites = append(c.suites, s)
+	}
+	return s
+}
+
+// planned finds a suite, nil where the cell has none of that name.
+func (c *cellProgress) planned(name string) *suiteProgress {
+	for _, s := range c.suites {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// counts tells how many cases ran, and how many of them did not pass.
+func (s *suiteProgress) counts() (ran, failed int) {
+	for _, outcome := range s.last {
+		ran++
+		if outcome != result.Pass {
+			failed++
+		}
+	}
+	return ran, failed
+}
+
+// doing says what goes on and since when; nothing where that is not known.
+func (p *progress) doing() (string, time.Time) {
+	for _, c := range p.cells {
+		for i := len(c.phases) - 1; i >= 0; i-- {
+			at := c.phases[i]
+			if at.ended {
+				continue
+			}
+			text := c.id + ": " + at.name
+			if s := c.planned(at.name); s != nil {
+				ran, _ := s.counts()
+				text += fmt.Sprintf(": spec %d of %d", ran, s.total)
+			}
+			return text, at.since
+		}
+	}
+	if n := len(p.builds); n > 0 && p.builds[n-1].step != "" {
+		b := p.builds[n-1]
+		return fmt.Sprintf("release: %d of %d, %s", b.n, b.total, b.step), b.since
+	}
+	return "", time.Time{}
+}
