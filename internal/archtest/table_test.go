@@ -41,6 +41,10 @@ var table = []row{
 		dir: "internal/selftest", never: join(exec, disk, network, clusters, commandLine), pure: true, soon: true,
 		ours: []string{"internal/result", "internal/run"},
 	},
+	{
+		dir: "internal/selftest", ours: []string{"internal/result", "internal/run"},
+		never: join(exec, disk, network, clusters, commandLine), pure: true,
+	},
 
 	// The candidate.
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
