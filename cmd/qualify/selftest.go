@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,12 @@ itself is not qualified, so that a refusal would show nothing.`,
 			return w.selftest(cmd, results, format, args)
 		},
 	}
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return runsBelow(results), cobra.ShellCompDirectiveDefault
+	}
 	resultsFlag(cmd, &results)
 	outputFlag(cmd, &format)
 	return cmd
@@ -65,8 +72,16 @@ func (w wiring) selftest(cmd *cobra.Command, results, format string, args []stri
 	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 		return err
 	}
-	summary := selftest.Summarize(found, len(args) == 0)
-	err = printAs(cmd.OutOrStdout(), format, summary, func() string { return selftestTable(name, found, summary) })
+	return selftestAnswer(cmd.OutOrStdout(), format, name, found)
+}
+
+// recordedRun is how the run that comes with the program is called.
+const recordedRun = "the recorded run"
+
+// selftestAnswer prints what was found and turns it into the exit code.
+func selftestAnswer(out io.Writer, format, name string, found []selftest.Result) error {
+	summary := selftest.Summarize(found, name == recordedRun)
+	err := printAs(out, format, summary, func() string { return selftestTable(name, found, summary) })
 	if err != nil || summary.Passed() {
 		return err
 	}
@@ -77,7 +92,7 @@ func (w wiring) selftest(cmd *cobra.Command, results, format string, args []stri
 func selftestRun(results string, args []string) (selftest.Run, string, error) {
 	if len(args) == 0 {
 		r, err := selftest.Recorded()
-		return r, "the recorded run", err
+		return r, recordedRun, err
 	}
 	r, err := openRun(results, args[0])
 	if err != nil {

@@ -101,7 +101,7 @@ func control(r Run, gate Gate) error {
 			return fmt.Errorf("asking about the run %s: %w", c.name, err)
 		}
 		if answer.Exit != 0 || answer.Verdict != qualified {
-			return fmt.Errorf("%w: the run %s is answered with exit code %d: %s", ErrControl, c.name, answer.Exit, answer.Text)
+			return fmt.Errorf("%w: asked about the run %s, the gate answers with exit code %d: %s", ErrControl, c.name, answer.Exit, answer.Text)
 		}
 	}
 	return nil

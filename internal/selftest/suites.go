@@ -1,6 +1,10 @@
 package selftest
 
-import "github.com/qualify-dev/qualify/internal/result"
+import (
+	"strings"
+
+	"github.com/qualify-dev/qualify/internal/result"
+)
 
 // suites are suites that did not run as a whole, or not when they should.
 func suites() []Mutation {
@@ -102,8 +106,8 @@ func identities() []Mutation {
 // swapped gives the first item that was compared another digest.
 func swapped(checked []string) []string {
 	for i, item := range checked {
-		if n := len(item); n > 64 {
-			checked[i] = item[:n-8] + "0badf00d"
+		if at := strings.LastIndex(item, ": "); at >= 0 {
+			checked[i] = item[:at+2] + otherDigest
 			return checked
 		}
 	}
