@@ -55,6 +55,7 @@ type phaseProgress struct {
 	since   time.Time
 	seconds float64
 	ended   bool
+	wrong   bool
 }
 
 // suiteProgress counts the cases of a suite, each by its last attempt.
@@ -159,8 +160,12 @@ func (p *progress) takeEvent(at time.Time, c *cellProgress, e result.Event) {
 	}
 }
 
+// fail notes what went wrong in the phase that the cell is in, or was in last.
 func (p *progress) fail(c *cellProgress, what, why string) {
 	c.wrong = true
+	if n := len(c.phases); n > 0 {
+		c.phases[n-1].wrong = true
+	}
 	p.failure = failure{cell: c.id, what: what, why: why}
 }
 

@@ -49,17 +49,13 @@ func (f frame) fit(lines []string) []string {
 	}
 	cut := make([]string, len(lines))
 	for i, line := range lines {
-		cut[i] = ansi.TruncateWc(line, max(f.width-margin, 1), "…")
+		cut[i] = ansi.Truncate(line, max(f.width-margin, 1), "…")
 	}
 	return cut
 }
 
 func (f frame) header(p *progress) string {
-	title := "qualify"
-	if p.run != "" {
-		title += " " + p.run
-	}
-	text := f.bold(title) + "  " + clock(f.now.Sub(p.started))
+	text := f.bold("qualify") + "  " + clock(f.now.Sub(p.started))
 	if len(p.cells) > 1 {
 		done := 0
 		for _, c := range p.cells {
@@ -68,6 +64,9 @@ func (f frame) header(p *progress) string {
 			}
 		}
 		text += fmt.Sprintf("  cell %d of %d", min(done+1, len(p.cells)), len(p.cells))
+	}
+	if p.run != "" {
+		text += "  " + f.faint("run "+p.run)
 	}
 	return text
 }
@@ -139,7 +138,7 @@ func (f frame) phase(c *cellProgress, at phaseProgress) string {
 	if f.width < narrow {
 		name = strings.TrimSpace(name)
 	}
-	wrong := suite != nil && (failed > 0 || ran < suite.total)
+	wrong := at.wrong || suite != nil && ran < suite.total
 	text := fmt.Sprintf("  %s %s %7s", f.done(wrong), name, fmt.Sprintf("%.1f s", at.seconds))
 	if !at.ended {
 		text = fmt.Sprintf("  %s %s %7s", f.active(), f.bold(name), clock(f.now.Sub(at.since)))
@@ -150,7 +149,7 @@ func (f frame) phase(c *cellProgress, at phaseProgress) string {
 	case at.ended:
 		return text + "  " + f.tally(ran, failed) + f.faint(fmt.Sprintf(" of %d", suite.total))
 	case f.width < narrow:
-		return text + fmt.Sprintf("  %d of %d  ", ran, suite.total) + f.tally(ran, failed)
+		return text + fmt.Sprintf("  %d/%d  ", ran, suite.total) + f.tally(ran, failed)
 	}
 	return text + fmt.Sprintf("  spec %d of %d", ran, suite.total) + f.bar(ran, suite.total) + "  " + f.tally(ran, failed)
 }
