@@ -143,33 +143,56 @@ func TestMisuseOfALivingNode(t *testing.T) {
 	}
 }
 
-// An Up that has not returned bars another one with its lease, its own Down,
-// and one too many.
-func TestMisuseDuringUp(t *testing.T) {
-	p, cloud := made(t, Options{Capacity: 1})
+// during calls what a test does while an Up is under way.
+func during(t *testing.T, p provision.Provisioner, l provision.Lease, do func()) {
+	t.Helper()
 	s := spec(t)
-	var during []error
 	s.Phase = func(phase string) {
-		if phase != "network" {
-			return
+		if phase == "network" {
+			do()
 		}
-		_, again := p.Up(context.Background(), lease("q-1"), spec(t))
-		_, tooMany := p.Up(context.Background(), lease("q-2"), spec(t))
-		during = []error{again, tooMany, p.Down(context.Background(), lease("q-1"))}
 	}
-	if _, err := p.Up(context.Background(), lease("q-1"), s); err != nil {
+	if _, err := p.Up(context.Background(), l, s); err != nil {
 		t.Fatal(err)
 	}
-	for i, err := range during {
+}
+
+// An Up that has not returned bars another one with its lease, and its Down.
+func TestMisuseDuringUp(t *testing.T) {
+	p, cloud := made(t, Options{Capacity: 5})
+	var again, down error
+	during(t, p, lease("q-1"), func() {
+		_, again = p.Up(context.Background(), lease("q-1"), spec(t))
+		down = p.Down(context.Background(), lease("q-1"))
+	})
+	for _, err := range []error{again, down} {
 		var misuse *MisuseError
 		if !errors.As(err, &misuse) {
-			t.Errorf("call %d: %v", i, err)
+			t.Errorf("error %v", err)
 		}
 	}
-	if all, err := cloud.Misuses(); err != nil || len(all) != 3 {
+	if all, err := cloud.Misuses(); err != nil || len(all) != 2 {
 		t.Errorf("remembered %q, %v", all, err)
 	}
+}
+
+func TestCapacityIsRoomAtATime(t *testing.T) {
+	p, cloud := made(t, Options{Capacity: 1})
+	during(t, p, lease("q-1"), func() {
+		_, err := p.Up(context.Background(), lease("q-2"), spec(t))
+		wantMisuse(t, cloud, err)
+	})
 	up(t, p, lease("q-2")) // there is room again
+}
+
+// Whatever there is of a lease, its cluster is not gone.
+func TestMisuseOfAHalfRemovedLease(t *testing.T) {
+	p, cloud := made(t, Options{})
+	if err := cloud.Add(disk, "q-1-worker", lease("q-1")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.Up(context.Background(), lease("q-1"), spec(t))
+	wantMisuse(t, cloud, err)
 }
 
 func TestNewRefusesHalfOptions(t *testing.T) {

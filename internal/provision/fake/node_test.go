@@ -2,9 +2,14 @@ package fake
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/identity"
@@ -35,8 +40,19 @@ func TestFirstAnswerThatKnowsSpeaks(t *testing.T) {
 // and the old handle does not reach it.
 func TestMachineOfAnOldNameIsNew(t *testing.T) {
 	ctx := context.Background()
-	p, _ := made(t, Options{})
-	old := up(t, p, lease("q-1")).Nodes[0]
+	p, cloud := made(t, Options{})
+	killed := cloud.files("q-1-worker") // whoever removed it, was killed in it
+	if err := os.MkdirAll(killed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(killed, "f"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := up(t, p, lease("q-1"))
+	if err := c.Nodes[1].Get(ctx, "/f", &strings.Builder{}); err == nil {
+		t.Error("a machine began with another one's file")
+	}
+	old := c.Nodes[0]
 	if err := old.Put(ctx, "/etc/f", 0o644, strings.NewReader("old")); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +62,41 @@ func TestMachineOfAnOldNameIsNew(t *testing.T) {
 	var b strings.Builder
 	if err := up(t, p, lease("q-1")).Nodes[0].Get(ctx, "/etc/f", &b); err == nil {
 		t.Errorf("the new machine has %q", b.String())
+	}
+}
+
+// An answer need not watch the context: the node does.
+func TestExecDoesNotWaitForAnswers(t *testing.T) {
+	release := make(chan struct{})
+	p, _ := made(t, Options{Answers: []Answer{Script([]string{"wait"}, func(cluster.Cmd) (cluster.Output, error) {
+		<-release
+		return cluster.Output{}, nil
+	})}})
+	defer close(release)
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	time.AfterFunc(20*time.Second, func() { release <- struct{}{} })
+	start := time.Now()
+	_, err := up(t, p, lease("q-1")).Nodes[0].Exec(ctx, cluster.Command("wait"))
+	if !errors.Is(err, context.Canceled) || time.Since(start) > 10*time.Second {
+		t.Errorf("error %v after %s", err, time.Since(start))
+	}
+}
+
+func TestAPIOfNoCluster(t *testing.T) {
+	dir := t.TempDir()
+	server := httptest.NewServer(Cloud{Dir: dir}.API(Release("v1.34.4")))
+	defer server.Close()
+	p, _ := made(t, Options{Dir: dir})
+	up(t, p, lease("q-1"))
+	for path, want := range map[string]int{"/q-1/version": 200, "/q-2/version": 503, "/q-2/api/v1/nodes": 503, "/q-1/apis": 404} {
+		answer, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Body.Close(); answer.StatusCode != want {
+			t.Errorf("%s: %d", path, answer.StatusCode)
+		}
 	}
 }
 

@@ -48,7 +48,14 @@ func TestCreateIsCancelledByRemoving(t *testing.T) {
 		removed <- struct{}{}
 		return nil
 	}
-	err := create(ctx, run, remove)
+	returned := make(chan error, 1)
+	go func() { returned <- create(ctx, run, remove) }()
+	var err error
+	select {
+	case err = <-returned:
+	case <-time.After(20 * time.Second):
+		t.Fatal("create waits for a creation that nobody ends")
+	}
 	if !errors.Is(err, errCancelled) || !errors.Is(err, interrupted) {
 		t.Errorf("error %v", err)
 	}
@@ -70,9 +77,11 @@ func TestCreateSaysThatRemovingFailed(t *testing.T) {
 	}
 }
 
+// upSpec is of a system that no node image can be made of: should a guard
+// fail, that does.
 func upSpec(t *testing.T) provision.Spec {
 	return provision.Spec{
-		Cell: matrix.NewCell(map[string]string{matrix.OS: "debian-12"}), Release: testRelease("v1.34.4"), Dir: t.TempDir(),
+		Cell: matrix.NewCell(map[string]string{matrix.OS: "solaris"}), Release: testRelease("v1.34.4"), Dir: t.TempDir(),
 		Phase: func(string) {},
 	}
 }

@@ -157,8 +157,9 @@ func TestNetworkFaultsAreTold(t *testing.T) {
 	// When the time is up, the last complaint says why.
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
-	result := make(chan error, 1)
+	result := make(chan error, 2)
 	stopped := wiring{stop: func() { result <- errors.New("the last complaint") }, done: result}
+	time.AfterFunc(20*time.Second, func() { result <- errors.New("nobody stopped it") })
 	if err := networkReady(ctx, stopped); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the last complaint") {
 		t.Errorf("too late: %v", err)
 	}

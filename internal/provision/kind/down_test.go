@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -70,9 +71,11 @@ func TestListFaults(t *testing.T) {
 	t.Run("an answer that is not understood", func(t *testing.T) {
 		e := newEngine(t)
 		e.clusterOf("q-1")
-		e.write("network/q-1-n", `{"`+labelLease+`":"q-1"}`)
-		if _, err := list(context.Background(), labelLease); err == nil || !strings.Contains(err.Error(), "not understood") {
-			t.Errorf("error %v", err)
+		for _, answer := range []string{`{"%s":"q-1"}`, `[] "%s":"q-1"`, `[{"x":{"%s":"q-1"}},{}]`} {
+			e.write("network/q-1-n", fmt.Sprintf(answer, labelLease))
+			if _, err := list(context.Background(), labelLease); err == nil || !strings.Contains(err.Error(), "not understood") {
+				t.Errorf("%s: error %v", answer, err)
+			}
 		}
 	})
 	t.Run("the engine is down", func(t *testing.T) {
@@ -124,6 +127,18 @@ func TestDownTriesAgain(t *testing.T) {
 	e.on("rmi -f q-1-i", "rm -f image/q-1-i")
 	if err := testProvisioner(t).Down(context.Background(), testLease("q-1")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRemoveOfWhatIsGone(t *testing.T) {
+	newEngine(t)
+	for _, kind := range resourceKinds {
+		if err := remove(context.Background(), provision.Resource{Kind: kind, ID: "gone"}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := remove(context.Background(), provision.Resource{Kind: "volume", ID: "v"}); err == nil {
+		t.Error("what nobody can remove was removed")
 	}
 }
 

@@ -93,7 +93,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	wiring := network.start(ctx, 1+spec.Workers)
 	defer wiring.stop()
 	watchCtx, stopWatch := context.WithCancel(ctx)
-	go watchKubelets(watchCtx, lease, 5*time.Second)
+	go watchKubelets(watchCtx, lease, 15*time.Second)
 	err = create(ctx, func() error {
 		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(config), kindcluster.CreateWithRetain(true),
 			kindcluster.CreateWithKubeconfigPath(kubeconfig))

@@ -44,6 +44,10 @@ func (p *podNetwork) start(ctx context.Context, want int) wiring {
 	return wiring{stop: stop, done: done}
 }
 
+// connectPoll is how often the control plane is asked for its kubeconfig. Each
+// time takes a process in the node, while the machine has better things to do.
+const connectPoll = 2 * time.Second
+
 // run wires nodes until want of them are, or ctx ends: then it tells what was
 // missing last.
 func (p *podNetwork) run(ctx context.Context, want int) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -135,24 +136,50 @@ func condition(n corev1.Node, kind corev1.NodeConditionType) corev1.NodeConditio
 
 // dnsAnswers asks cluster DNS from every node for the API server's own name.
 func dnsAnswers(ctx context.Context, client kubernetes.Interface, c *cluster.Cluster) error {
-	dns, err := client.CoreV1().Services("kube-system").Get(ctx, "kube-dns", metav1.GetOptions{})
+	server, err := dnsServer(ctx, client)
 	if err != nil {
-		return fmt.Errorf("finding the DNS service: %w", err)
+		return err
 	}
 	api, err := client.CoreV1().Services("default").Get(ctx, "kubernetes", metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("finding the API service: %w", err)
 	}
-	for _, n := range c.Nodes {
-		got, err := resolve(ctx, n, dns.Spec.ClusterIP, "kubernetes.default.svc.cluster.local.")
-		if err != nil {
-			return fmt.Errorf("cluster DNS, asked from node %s: %w", n.Name, err)
-		}
-		if got != api.Spec.ClusterIP {
-			return fmt.Errorf("cluster DNS, asked from node %s, says %q, the service has %s", n.Name, got, api.Spec.ClusterIP)
+	errs := make([]error, len(c.Nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.Nodes {
+		wg.Go(func() {
+			got, err := resolve(ctx, n, server, "kubernetes.default.svc.cluster.local.")
+			switch {
+			case err != nil:
+				errs[i] = fmt.Errorf("cluster DNS, asked from node %s: %w", n.Name, err)
+			case got != api.Spec.ClusterIP:
+				errs[i] = fmt.Errorf("cluster DNS, asked from node %s, says %q, the service has %s", n.Name, got, api.Spec.ClusterIP)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// dnsServer is the address at which cluster DNS is asked: a running pod of it
+// or, where none has an address, its Service. A pod answers up to ten seconds
+// before the Service has it, since that waits for the pod's readiness probe;
+// the way through the Service is for the suites to test.
+func dnsServer(ctx context.Context, client kubernetes.Interface) (string, error) {
+	pods, err := client.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+	if err != nil {
+		return "", fmt.Errorf("finding the DNS pods: %w", err)
+	}
+	for _, p := range pods.Items {
+		if p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" {
+			return p.Status.PodIP, nil
 		}
 	}
-	return nil
+	dns, err := client.CoreV1().Services("kube-system").Get(ctx, "kube-dns", metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("finding the DNS service: %w", err)
+	}
+	return dns.Spec.ClusterIP, nil
 }
 
 // resolve sends one DNS question over UDP from a node. Nodes carry no DNS

@@ -122,8 +122,23 @@ func TestUntil(t *testing.T) {
 	}); err != nil || n != 3 {
 		t.Errorf("after %d checks: %v", n, err)
 	}
+	// A check that the end of the time broke off says nothing of use.
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	broken := false
+	err := until(ctx, func() error {
+		if !broken {
+			broken = true
+			return errors.New("the real complaint")
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the real complaint") {
+		t.Errorf("broken off: %v", err)
+	}
 	never := func() error { return errors.New("the last complaint") }
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	if err := until(ctx, never); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the last complaint") {
 		t.Errorf("too late: %v", err)
@@ -139,11 +154,13 @@ func TestUntil(t *testing.T) {
 type apiServer struct {
 	version  string
 	nodes    []corev1.Node
+	dns      []corev1.Pod
 	services map[string]string // cluster address by namespace/name
 }
 
 func newAPI(c *cluster.Cluster) *apiServer {
 	a := &apiServer{version: "v1.34.4", services: map[string]string{"kube-system/kube-dns": "10.96.0.10", "default/kubernetes": "10.96.0.1"}}
+	a.dns = []corev1.Pod{{Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.244.0.2"}}}
 	for _, n := range c.Nodes {
 		node := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}
 		node.Status.NodeInfo.KubeletVersion = "v1.34.4"
@@ -161,6 +178,8 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = version.Info{GitVersion: a.version}
 	case r.URL.Path == "/api/v1/nodes":
 		answer = corev1.NodeList{Items: a.nodes}
+	case r.URL.Path == "/api/v1/namespaces/kube-system/pods" && r.URL.Query().Get("labelSelector") == "k8s-app=kube-dns":
+		answer = corev1.PodList{Items: a.dns}
 	case len(path) == 7 && path[5] == "services" && a.services[path[4]+"/"+path[6]] != "":
 		answer = corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: a.services[path[4]+"/"+path[6]]}}
 	default:
@@ -192,17 +211,32 @@ func readyCluster(t *testing.T) (engine, *apiServer, *cluster.Cluster) {
 	return e, api, c
 }
 
-func TestAwaitReady(t *testing.T) {
-	const answers = "exec --privileged -i q-1-* bash *resolve 10.96.0.10"
-	asks := func(e engine) { e.on(answers, "cat >/dev/null; cat dns; exit 0") }
+// look is what awaitReady repeats: the nodes, then cluster DNS.
+func look(t *testing.T, c *cluster.Cluster) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := newClient([]byte(readFile(t, c.Kubeconfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nodesReady(ctx, client, c, "v1.34.4"); err != nil {
+		return err
+	}
+	return dnsAnswers(ctx, client, c)
+}
+
+func (e engine) answersDNS() {
+	e.on("exec --privileged -i q-1-* bash *resolve 10.*", "cat >/dev/null; cat dns; exit 0")
+}
+
+func TestReadinessComplains(t *testing.T) {
 	tests := []struct {
 		name  string
 		spoil func(engine, *apiServer)
 		says  string // "" is ready
 	}{
 		{"ready", func(engine, *apiServer) {}, ""},
-		{"ready at a vendor's build", func(_ engine, a *apiServer) { a.version = "v1.34.4-eks-f21e57f" }, ""},
-		{"another API server", func(_ engine, a *apiServer) { a.version = "v1.34.3" }, "the API server says it is v1.34.3"},
 		{"another kubelet", func(_ engine, a *apiServer) { a.nodes[1].Status.NodeInfo.KubeletVersion = "v1.33.0" }, "q-1-worker runs kubelet v1.33.0"},
 		{"a node is missing", func(_ engine, a *apiServer) { a.nodes = a.nodes[:1] }, "1 of 2 nodes have joined"},
 		{"a node too many", func(_ engine, a *apiServer) { a.nodes = append(a.nodes, a.nodes[0]) }, "3 of 2 nodes have joined"},
@@ -211,7 +245,8 @@ func TestAwaitReady(t *testing.T) {
 		}, "q-1-worker is not Ready: no network"},
 		{"a node is unknown", func(_ engine, a *apiServer) { a.nodes[0].Status.Conditions[0].Status = corev1.ConditionUnknown }, "q-1-control-plane is not Ready"},
 		{"a node says nothing", func(_ engine, a *apiServer) { a.nodes[0].Status.Conditions = nil }, "no such condition yet"},
-		{"no DNS service", func(_ engine, a *apiServer) { delete(a.services, "kube-system/kube-dns") }, "finding the DNS service"},
+		{"no DNS", func(_ engine, a *apiServer) { a.dns = nil; delete(a.services, "kube-system/kube-dns") }, "finding the DNS service"},
+		{"no API service", func(_ engine, a *apiServer) { delete(a.services, "default/kubernetes") }, "finding the API service"},
 		{"another address", func(_ engine, a *apiServer) { a.services["default/kubernetes"] = "10.96.0.2" }, `says "10.96.0.1", the service has 10.96.0.2`},
 		{"DNS is silent on a worker", func(e engine, _ *apiServer) { e.on("exec --privileged -i q-1-worker *", "exit 124") }, "asked from node q-1-worker: no answer"},
 		{"DNS says nonsense", func(e engine, _ *apiServer) { e.write("dns", "nonsense") }, "the answer is not understood"},
@@ -220,14 +255,63 @@ func TestAwaitReady(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e, api, c := readyCluster(t)
 			tt.spoil(e, api)
-			asks(e)
+			e.answersDNS()
+			err := look(t, c)
+			if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("error %v, want %q", err, tt.says)
+			}
+		})
+	}
+}
+
+// A pod of DNS answers sooner than its Service; one that does not run, or has
+// no address, is not asked.
+func TestDNSIsAskedWhereItAnswersFirst(t *testing.T) {
+	pod := func(phase corev1.PodPhase, address string) corev1.Pod {
+		return corev1.Pod{Status: corev1.PodStatus{Phase: phase, PodIP: address}}
+	}
+	for want, pods := range map[string][]corev1.Pod{
+		"10.244.1.3": {pod(corev1.PodPending, "10.244.0.9"), pod(corev1.PodRunning, ""), pod(corev1.PodRunning, "10.244.1.3")},
+		"10.96.0.10": {pod(corev1.PodPending, "10.244.0.9"), pod(corev1.PodRunning, "")},
+	} {
+		e, api, c := readyCluster(t)
+		api.dns = pods
+		e.answersDNS()
+		if err := look(t, c); err != nil {
+			t.Error(err)
+		}
+		for _, call := range e.calls() {
+			if !strings.HasSuffix(call, "resolve "+want) {
+				t.Errorf("asked %s, want %s", call, want)
+			}
+		}
+		if got := len(e.calls()); got != len(c.Nodes) {
+			t.Errorf("%d nodes were asked, want %d", got, len(c.Nodes))
+		}
+	}
+}
+
+func TestAwaitReady(t *testing.T) {
+	tests := []struct {
+		name     string
+		spoil    func(*apiServer)
+		patience time.Duration
+		says     string
+	}{
+		{"ready", func(*apiServer) {}, time.Minute, ""},
+		{"ready at a vendor's build", func(a *apiServer) { a.version = "v1.34.4-eks-f21e57f" }, time.Minute, ""},
+		{"another API server", func(a *apiServer) { a.version = "v1.34.3" }, time.Minute, "the API server says it is v1.34.3, the release is v1.34.4"},
+		{"never ready", func(a *apiServer) { a.nodes[1].Status.Conditions = nil }, 3 * time.Second, "q-1-worker is not Ready"},
+		{"never resolves", func(a *apiServer) { delete(a.services, "default/kubernetes") }, 3 * time.Second, "finding the API service"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e, api, c := readyCluster(t)
+			tt.spoil(api)
+			e.answersDNS()
 			wired := make(chan error, 1)
 			wired <- nil
-			patience := 500 * time.Millisecond
-			if tt.says == "" {
-				patience = 30 * time.Second
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), tt.patience)
 			defer cancel()
 			err := awaitReady(ctx, c, provision.Spec{Release: testRelease("v1.34.4")}, wiring{stop: func() {}, done: wired})
 			if tt.says == "" {
