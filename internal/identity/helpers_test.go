@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -109,7 +110,7 @@ func (c *candidate) without(asset string) {
 }
 
 func (c *candidate) prover() Prover {
-	return Prover{Arch: "amd64", Artifact: func(_ context.Context, _ *release.Release, asset string) (string, error) {
+	return Prover{Arch: "amd64", Settle: time.Millisecond, Artifact: func(_ context.Context, _ *release.Release, asset string) (string, error) {
 		file, ok := c.files[asset]
 		if !ok {
 			return "", fmt.Errorf("no asset %q", asset)

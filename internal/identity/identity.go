@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -54,6 +55,8 @@ type Prover struct {
 	Artifact func(ctx context.Context, rel *release.Release, asset string) (string, error)
 	// Arch is the architecture of the nodes.
 	Arch string
+	// Settle is how long the pods of a new cluster have to start; 0 is a minute.
+	Settle time.Duration
 }
 
 // Compare looks at every node and at every pod of the control plane. The error
@@ -170,28 +173,70 @@ func (p Prover) pods(ctx context.Context, c *cluster.Cluster, rel *release.Relea
 	if err != nil {
 		return err
 	}
-	pods, err := client.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{})
+	pods, err := p.running(ctx, client)
 	if err != nil {
 		return err
 	}
-	if len(pods.Items) == 0 {
-		return errors.New("kube-system has no pods")
-	}
-	for _, pod := range pods.Items {
+	for _, pod := range pods {
 		comparePod(pod, expected, into)
 	}
 	return nil
 }
 
-// comparePod compares each container of a pod. One that says nothing of what
-// it runs has not been compared, and that counts as a difference.
-func comparePod(pod corev1.Pod, expected map[string]image, into *Comparison) {
+// settle is how long the pods of a new cluster have to start. What has not
+// started by then is compared as it is: as nothing.
+const settle = time.Minute
+
+// running lists the pods of kube-system, once each of their containers says
+// what it runs or the time for that is over.
+func (p Prover) running(ctx context.Context, client kubernetes.Interface) ([]corev1.Pod, error) {
+	patience := p.Settle
+	if patience == 0 {
+		patience = settle
+	}
+	deadline := time.After(patience)
+	for {
+		pods, err := client.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, err
+		}
+		if len(pods.Items) == 0 {
+			return nil, errors.New("kube-system has no pods")
+		}
+		if !slices.ContainsFunc(pods.Items, silent) {
+			return pods.Items, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-deadline:
+			return pods.Items, nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// silent tells a pod with a container that does not say what it runs.
+func silent(pod corev1.Pod) bool {
+	said := statements(pod)
+	return slices.ContainsFunc(containers(pod), func(c wanted) bool { return said[c.name] == "" })
+}
+
+// statements are what a pod's containers say they run, by container name.
+func statements(pod corev1.Pod) map[string]string {
 	said := map[string]string{}
 	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses} {
 		for _, status := range statuses {
 			said[status.Name] = status.ImageID
 		}
 	}
+	return said
+}
+
+// comparePod compares each container of a pod. One that says nothing of what
+// it runs has not been compared, and that counts as a difference.
+func comparePod(pod corev1.Pod, expected map[string]image, into *Comparison) {
+	said := statements(pod)
 	for _, c := range containers(pod) {
 		compareContainer("pod "+pod.Name+" image "+c.image, c.image, said[c.name], expected, into)
 		delete(said, c.name)
