@@ -71,6 +71,11 @@ func TestFoldAnomalies(t *testing.T) {
 	}
 	foreign := lease(LeaseOpened, "c1", "q-1")
 	foreign.Lease.Run = "run-0"
+	closedBy := func(run, cell string) []Event {
+		closed := lease(LeaseClosed, "c1", "q-1")
+		closed.Lease.Run, closed.Lease.Cell = run, cell
+		return number(swap(cleanRun(), kindIs(LeaseClosed), closed))
+	}
 	moved := lease(LeaseOpened, "c1", "q-1")
 	moved.Lease.Cell = "c2"
 	for name, tc := range map[string]struct {
@@ -95,6 +100,9 @@ func TestFoldAnomalies(t *testing.T) {
 		"end without start":         {number(append(cleanRun(), end(RunComplete))), []Anomaly{{ReasonJournalDamaged, "", "the run ended without having started"}}},
 		"lease of other run":        {number(swap(cleanRun(), kindIs(LeaseOpened), foreign)), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to run "run-0"`}}},
 		"lease of other cell":       {number(swap(cleanRun(), kindIs(LeaseOpened), moved)), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to cell "c2"`}}},
+		"closed by other run":       {closedBy("run-0", "c1"), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to run "run-0"`}}},
+		"closed by other cell":      {closedBy("run-1", "c2"), []Anomaly{{ReasonRunMismatch, "c1", `lease "q-1" belongs to cell "c2"`}}},
+		"closed by its name alone":  {closedBy("", ""), nil},
 		"after the lease":           {number(swap(cleanRun(), kindIs(SuiteStarted), lease(LeaseClosed, "c1", "q-1"), suite(SuiteStarted, "c1", "smoke", ""))), []Anomaly{{ReasonJournalDamaged, "c1", "results were recorded after the cell's resources were gone"}}},
 	} {
 		got := Fold(tc.events).Anomalies
@@ -177,8 +185,8 @@ func TestFoldLeases(t *testing.T) {
 func TestFoldPhases(t *testing.T) {
 	up, done := Event{Kind: PhaseStarted, Cell: "c1", Phase: "up"}, Event{Kind: PhaseEnded, Cell: "c1", Phase: "up", Seconds: 3}
 	down := Event{Kind: PhaseEnded, Cell: "c1", Phase: "down", Seconds: 1}
-	c, _ := Fold(number([]Event{start(), up, up, done, down})).Cell("c1")
-	if want := []Phase{{"up", 0}, {"up", 3}, {"down", 1}}; !reflect.DeepEqual(c.Phases, want) {
+	c, _ := Fold(number([]Event{start(), up, up, done, down, done})).Cell("c1")
+	if want := []Phase{{"up", 3}, {"up", 3}, {"down", 1}}; !reflect.DeepEqual(c.Phases, want) {
 		t.Errorf("phases %+v", c.Phases)
 	}
 }

@@ -208,16 +208,27 @@ func TestCellGuards(t *testing.T) {
 		"identityAfter too early": doubt(func(events []Event) []Event {
 			return added(identity("c1", StageAfter))(replaced(stageIs(StageAfter))(events))
 		}, ReasonIdentityMissing),
-		"failure needs identity before":     doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
-		"failure does not need it after":    {events: failing(replaced(stageIs(StageAfter))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMissing}},
-		"identityMissing, of blanks":        doubt(replaced(stageIs(StageAfter), changed(identity("c1", StageAfter), func(e *Event) { e.Checked = []string{"kubelet: 1a", " "} })), ReasonIdentityMissing),
-		"identityMissing, with nothing":     doubt(replaced(stageIs(StageBefore), changed(identity("c1", StageBefore), func(e *Event) { e.Release = "" })), ReasonIdentityMissing),
-		"identityChanged":                   doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 3c")), ReasonIdentityMismatch),
-		"identityChanged does not void":     {events: failing(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 3c"))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMismatch}},
-		"identityChanged, pods that went":   {events: replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 2b", "pod b image c: 4d")), verdict: Qualified, codes: []string{}},
-		"identityPartial, less after":       doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a")), ReasonIdentityMissing),
-		"identityPartial, more after":       doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 2b", "no digest")), ReasonIdentityMissing),
-		"identityPartial, one item twice":   doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "kubelet: 1a")), ReasonIdentityMissing),
+		"failure needs identity before":  doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
+		"failure does not need it after": {events: failing(replaced(stageIs(StageAfter))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMissing}},
+		"identityMissing, of blanks": doubt(func(events []Event) []Event {
+			for i := range events {
+				if events[i].Kind == IdentityMatch {
+					events[i].Checked = append(events[i].Checked, " ")
+				}
+			}
+			return events
+		}, ReasonIdentityMissing),
+		"identityMissing, with nothing":   doubt(replaced(stageIs(StageBefore), changed(identity("c1", StageBefore), func(e *Event) { e.Release = "" })), ReasonIdentityMissing),
+		"identityChanged":                 doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 3c")), ReasonIdentityMismatch),
+		"identityChanged does not void":   {events: failing(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 3c"))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMismatch}},
+		"identityChanged, pods that went": {events: replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 2b", "pod b image c: 4d")), verdict: Qualified, codes: []string{}},
+		"identityPartial, less after":     doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a")), ReasonIdentityMissing),
+		"identityPartial, more after":     doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "etcd: 2b", "no digest")), ReasonIdentityMissing),
+		"identityPartial, one item twice": doubt(replaced(stageIs(StageAfter), saw("kubelet: 1a", "kubelet: 1a")), ReasonIdentityMissing),
+		"identityPartial, twice and not": doubt(func(events []Event) []Event {
+			twice := changed(identity("c1", StageBefore), func(e *Event) { e.Checked = append(e.Checked, e.Checked...) })
+			return replaced(stageIs(StageAfter), saw("kubelet: 1a"))(replaced(stageIs(StageBefore), twice)(events))
+		}, ReasonIdentityMissing),
 		"identityPartial, another time":     {events: added(changed(identity("c1", "during"), func(e *Event) { e.Checked = e.Checked[:1] })), verdict: Qualified, codes: []string{}},
 		"leaseMissing":                      doubt(func(events []Event) []Event { return replaced(kindIs(LeaseOpened))(events) }, ReasonIdentityMissing),
 		"leaseMissing, opened afterwards":   doubt(moved(LeaseOpened, SuiteEnded), ReasonIdentityMissing, ReasonSuiteMissing, ReasonCaseNotRun),
@@ -236,6 +247,31 @@ func TestCellGuards(t *testing.T) {
 		"runLeftovers":                             {events: added(Event{Kind: Leftover, Text: "network n"}), verdict: Qualified, exit: 4, codes: []string{ReasonLeftovers}},
 		"runLeftovers of unplanned cell":           doubt(added(Event{Kind: Leftover, Cell: "c9", Text: "network n"}), ReasonCellUnexpected, ReasonLeftovers),
 	})
+}
+
+// The first suite is the one that was started first, whatever it is called.
+func TestIdentityBetweenSuites(t *testing.T) {
+	plan := onePlan()
+	plan.Cells[0].Suites = append(plan.Cells[0].Suites, PlanSuite{Name: "a suite", Expected: []string{"x"}})
+	second := []Event{suite(SuiteStarted, "c1", "a suite", ""), ended("c1", "a suite", "x", 1, Pass), suite(SuiteEnded, "c1", "a suite", "")}
+	events := replaced(stageIs(StageAfter), append(second, identity("c1", StageAfter))...)(cleanRun())
+	if doc := judge(t, plan, events, DefaultPolicy()); doc.ExitCode != 0 {
+		t.Fatalf("%+v", doc.Reasons)
+	}
+	late := replaced(stageIs(StageBefore))(events)
+	late = replaced(func(e Event) bool { return e.Kind == SuiteStarted && e.Suite == "a suite" }, identity("c1", StageBefore), second[0])(late)
+	if doc := judge(t, plan, late, DefaultPolicy()); !slices.Equal(codes(doc.Reasons), []string{ReasonIdentityMissing}) {
+		t.Errorf("%+v", doc.Reasons)
+	}
+}
+
+// One comparison that saw nothing is told once, and not for each item that the
+// other one saw.
+func TestEmptyComparisonIsToldOnce(t *testing.T) {
+	events := replaced(stageIs(StageAfter), changed(identity("c1", StageAfter), func(e *Event) { e.Checked = nil }))(cleanRun())
+	if doc := judge(t, onePlan(), events, DefaultPolicy()); len(doc.Reasons) != 1 {
+		t.Errorf("%+v", doc.Reasons)
+	}
 }
 
 func TestSuiteGuards(t *testing.T) {
@@ -308,6 +344,7 @@ func TestSuiteGuards(t *testing.T) {
 			ReasonCaseFlaky),
 		"repeated":                doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(1, Pass)), ReasonCaseDuplicate),
 		"repeated, contradictory": doubt(replaced(caseIs("exec"), attempt(1, Fail), attempt(1, Pass)), ReasonCaseDuplicate),
+		"repeated thrice":         doubt(replaced(caseIs("exec"), attempt(1, Fail), attempt(1, Pass), attempt(1, Pass)), ReasonCaseDuplicate),
 		"repeated failure":        failed(replaced(caseIs("exec"), attempt(1, Fail), attempt(1, Fail)), ReasonCaseFailed, ReasonCaseDuplicate),
 		"lost first":              doubt(replaced(caseIs("exec"), attempt(2, Pass)), ReasonCaseAttemptLost),
 		"lost between":            doubt(replaced(caseIs("exec"), attempt(1, Pass), attempt(3, Pass)), ReasonCaseAttemptLost),

@@ -111,7 +111,7 @@ func (c *suiteCourt) startedAgain() []finding {
 	var all []finding
 	for i := 1; i < len(c.got.Sessions); i++ {
 		s, next := c.got.Sessions[i-1], c.got.Sessions[i]
-		if s.Lease != c.cell.LastLease() || next.Lease != s.Lease || next.Process != s.Process || s.Ended && s.Text == "" {
+		if s.Lease != c.cell.LastLease() || next.Process != s.Process || s.Ended && s.Text == "" {
 			continue
 		}
 		all = append(all, found(blocks, ReasonSuiteIncomplete, "%s", withDetail("the suite was started again before it had run to its end", brief(s.Text)))...)

@@ -137,14 +137,16 @@ func TestSecondLease(t *testing.T) {
 		reasons []string
 		notes   []string
 	}{
-		"tried again":                   {twoLeases(attempt("dns", Pass)), Qualified, []string{}, []string{ReasonInfrastructure}},
-		"passed on the first only":      {firstOnly("dns"), Inconclusive, []string{ReasonCaseNotRun}, []string{ReasonInfrastructure}},
-		"failed on the first":           {twoLeases(attempt("dns", Fail)), NotQualified, []string{ReasonCaseFlaky}, []string{ReasonInfrastructure}},
-		"errored on the first":          {twoLeases(attempt("dns", Error)), Inconclusive, []string{ReasonCaseFlaky}, []string{ReasonInfrastructure}},
-		"product fault on the first":    {twice, NotQualified, []string{ReasonProductFault}, []string{ReasonInfrastructure}},
-		"second never compared before":  {slices.Delete(twoLeases(), 9, 10), Inconclusive, []string{ReasonIdentityMissing}, []string{ReasonInfrastructure}},
-		"second never ran the suite":    {twoLeases()[:7], Inconclusive, []string{ReasonIdentityMissing, ReasonSuiteMissing, ReasonInterrupted}, []string{ReasonInfrastructure}},
-		"failed on the first, no rerun": {twoLeases(attempt("dns", Fail))[:8], NotQualified, []string{}, []string{ReasonInfrastructure}},
+		"tried again":                    {twoLeases(attempt("dns", Pass)), Qualified, []string{}, []string{ReasonInfrastructure}},
+		"passed on the first only":       {firstOnly("dns"), Inconclusive, []string{ReasonCaseNotRun}, []string{ReasonInfrastructure}},
+		"failed on the first":            {twoLeases(attempt("dns", Fail)), NotQualified, []string{ReasonCaseFlaky}, []string{ReasonInfrastructure}},
+		"errored on the first":           {twoLeases(attempt("dns", Error)), Inconclusive, []string{ReasonCaseFlaky}, []string{ReasonInfrastructure}},
+		"product fault on the first":     {twice, NotQualified, []string{ReasonProductFault}, []string{ReasonInfrastructure}},
+		"first was another cluster":      {swap(twoLeases(), kindIs(IdentityMatch), changed(identity("c1", StageBefore), func(e *Event) { e.Checked = []string{"kubelet: 9f", "node a: 1"} })), Qualified, []string{}, []string{ReasonInfrastructure}},
+		"result before the second start": {slices.Insert(twoLeases(), 8, attempt("dns", Pass)), Inconclusive, []string{ReasonSuiteIncomplete}, []string{ReasonInfrastructure}},
+		"second never compared before":   {slices.Delete(twoLeases(), 9, 10), Inconclusive, []string{ReasonIdentityMissing}, []string{ReasonInfrastructure}},
+		"second never ran the suite":     {twoLeases()[:7], Inconclusive, []string{ReasonIdentityMissing, ReasonSuiteMissing, ReasonInterrupted}, []string{ReasonInfrastructure}},
+		"failed on the first, no rerun":  {twoLeases(attempt("dns", Fail))[:8], NotQualified, []string{}, []string{ReasonInfrastructure}},
 	} {
 		doc := judge(t, onePlan(), tc.events, DefaultPolicy())
 		if name == "second never ran the suite" || name == "failed on the first, no rerun" {
@@ -316,6 +318,10 @@ func TestReasonTexts(t *testing.T) {
 	terse := judge(t, onePlan(), added(Event{Kind: ProductFault, Cell: "c1", Text: "kubelet"})(cleanRun()), DefaultPolicy())
 	if terse.Reasons[0].Text != "kubelet" {
 		t.Errorf("%+v", terse.Reasons[0])
+	}
+	flaky := judge(t, onePlan(), outcomes(Fail, Pass)(cleanRun()), DefaultPolicy())
+	if want := (Reason{ReasonCaseFlaky, "c1", "smoke", `"exec" passed only after an attempt that ended as fail: because (1 flaky cases in this suite, 0 tolerated)`}); flaky.Reasons[0] != want {
+		t.Errorf("%+v", flaky.Reasons[0])
 	}
 	failed := judge(t, onePlan(), outcomes(Fail)(cleanRun()), DefaultPolicy())
 	if want := (Reason{ReasonCaseFailed, "c1", "smoke", `"exec" failed: because`}); failed.Reasons[0] != want {
