@@ -96,6 +96,10 @@ func identities() []Mutation {
 		{ID: "identity-after-of-another-release", Wants: mismatch, Imitates: "the nodes were compared with the next release after the tests", change: edit(after, other)},
 		{ID: "identity-of-no-release", Wants: missing, Imitates: "the nodes were compared, and nobody knows with what", change: edit(compared, func(e *result.Event) { e.Release = "" })},
 		{ID: "identity-before-too-late", Wants: missing, Imitates: "what ran was looked at for the first time when the tests had begun", change: events(func(d *draft) bool { return d.move(before, func() int { return d.last(kind(result.SuiteEnded)) }) })},
+		{ID: "identity-before-after-a-suite", Wants: missing, Imitates: "what ran was looked at for the first time between two suites", change: events(func(d *draft) bool {
+			last := d.last(kind(result.SuiteStarted))
+			return d.first(kind(result.SuiteStarted)) < last && d.move(before, func() int { return d.last(kind(result.SuiteStarted)) })
+		})},
 		{ID: "identity-after-too-soon", Wants: missing, Imitates: "what ran was looked at for the last time when tests still ran", change: events(func(d *draft) bool { return d.move(after, func() int { return d.first(d.target().victim()) }) })},
 		{ID: "identity-only-before", Wants: missing, Imitates: "one look at the cluster was counted for two", change: edit(after, func(e *result.Event) { e.Stage = result.StageBefore })},
 		{ID: "identity-at-another-time", Wants: missing, Imitates: "what ran was looked at, at a time that nobody knows", change: edit(compared, func(e *result.Event) { e.Stage = "some time" })},
