@@ -188,7 +188,7 @@ func TestCapacityIsRoomAtATime(t *testing.T) {
 // Whatever there is of a lease, its cluster is not gone.
 func TestMisuseOfAHalfRemovedLease(t *testing.T) {
 	p, cloud := made(t, Options{})
-	if err := cloud.Add(disk, "q-1-worker", lease("q-1")); err != nil {
+	if err := cloud.Add(disk, "q-1-spare", lease("q-1")); err != nil {
 		t.Fatal(err)
 	}
 	_, err := p.Up(context.Background(), lease("q-1"), spec(t))

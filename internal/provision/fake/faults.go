@@ -38,7 +38,7 @@ func (p *provisioner) call(ctx context.Context, lease, what string) error {
 
 // create makes a resource. On an error it may exist all the same, now or up to
 // the options' time later; that it may is remembered for Down.
-func (p *provisioner) create(ctx context.Context, r Record) error {
+func (p *provisioner) create(ctx context.Context, r *Record) error {
 	lease, what := r.Lease.Name, "create "+r.ID()
 	if err := p.call(ctx, lease, what); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (p *provisioner) create(ctx context.Context, r Record) error {
 	if p.roll(lease, what+": late") < p.options.LateRate {
 		r.Appears = r.Created.Add(time.Duration(p.roll(lease, what+": delay") * float64(p.options.Late)))
 	}
-	if err := p.cloud.add(r); errors.Is(err, fs.ErrExist) {
+	if err := p.cloud.add(*r); errors.Is(err, fs.ErrExist) {
 		return p.cloud.misuse("Up: lease %s is in use: there is a second %s %s", lease, r.Kind, r.Name)
 	} else if err != nil {
 		return err

@@ -53,7 +53,7 @@ func (n node) alive(ctx context.Context, doing string) error {
 		return fmt.Errorf("fake node %s: %s: %w", n.m.Name, doing, err)
 	}
 	now, err := n.p.cloud.record(n.m.ID())
-	if errors.Is(err, fs.ErrNotExist) || err == nil && now.Lease.Name != n.m.Lease.Name {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !now.Created.Equal(n.m.Created) {
 		return n.p.cloud.misuse("%s: there is no node %s", doing, n.m.Name)
 	}
 	return err

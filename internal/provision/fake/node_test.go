@@ -63,6 +63,7 @@ func TestMachineOfAnOldNameIsNew(t *testing.T) {
 	if err := up(t, p, lease("q-1")).Nodes[0].Get(ctx, "/etc/f", &b); err == nil {
 		t.Errorf("the new machine has %q", b.String())
 	}
+	wantMisuse(t, cloud, old.Put(ctx, "/etc/f", 0o644, strings.NewReader("old")))
 }
 
 // An answer need not watch the context: the node does.

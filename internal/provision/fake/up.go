@@ -44,18 +44,18 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Version: spec.Release.Kubernetes()}
 	spec.Phase("network")
 	net := Record{Kind: network, Name: lease.Name, Lease: lease}
-	if err := p.create(ctx, net); err != nil {
+	if err := p.create(ctx, &net); err != nil {
 		return nil, err
 	}
 	spec.Phase("machines")
 	for i := range 1 + spec.Workers {
 		name, role := nodeName(lease.Name, i)
 		d := Record{Kind: disk, Name: name, Lease: lease}
-		if err := p.create(ctx, d); err != nil {
+		if err := p.create(ctx, &d); err != nil {
 			return nil, err
 		}
 		m := Record{Kind: machine, Name: name, Lease: lease, Role: role, Holds: []string{net.ID(), d.ID()}}
-		if err := p.create(ctx, m); err != nil {
+		if err := p.create(ctx, &m); err != nil {
 			return nil, err
 		}
 		c.Nodes = append(c.Nodes, cluster.Node{Name: name, Role: role, Transport: node{p, m}})

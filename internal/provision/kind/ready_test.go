@@ -123,7 +123,7 @@ func TestUntil(t *testing.T) {
 		t.Errorf("after %d checks: %v", n, err)
 	}
 	// A check that the end of the time broke off says nothing of use.
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*poll)
 	defer cancel()
 	broken := false
 	err := until(ctx, func() error {
