@@ -82,6 +82,7 @@ type Lease struct {
 	Cell    string    `json:"cell"`
 	Owner   string    `json:"owner"` // host and process that renews it
 	Expires time.Time `json:"expires"`
+	Home    string    `json:"home,omitempty"` // the run's directory on the owner's host
 }
 
 // wellFormed reports what an event lacks of the fields that its kind needs.

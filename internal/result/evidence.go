@@ -57,6 +57,7 @@ type CellEvidence struct {
 // LeaseState is what became of a lease and its resources.
 type LeaseState struct {
 	Name      string
+	Claim     Lease    // as it was last opened; a resume opens it again
 	State     Kind     // LeaseOpened, LeaseClosed or LeaseKept
 	Leftovers []string // resources not removed; none once the lease is closed
 }

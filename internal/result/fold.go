@@ -239,9 +239,9 @@ func (c *cellFolder) takeLease(e Event) {
 	if e.Kind == LeaseOpened {
 		// A lease opened again under its name is one that a resume adopted.
 		if current == nil || current.State == LeaseClosed || current.Name != e.Lease.Name {
-			c.ev.Leases = append(c.ev.Leases, LeaseState{Name: e.Lease.Name, State: LeaseOpened})
+			c.ev.Leases = append(c.ev.Leases, LeaseState{Name: e.Lease.Name, State: LeaseOpened, Claim: *e.Lease})
 		} else {
-			current.State = LeaseOpened
+			current.State, current.Claim = LeaseOpened, *e.Lease
 		}
 		return
 	}

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,13 @@ import (
 // line chained to the one before it by a checksum. An event that Append has
 // returned is on disk; whatever is shown or acted on is appended first.
 //
-// It guards against crashes and damage, not against two owners of one run:
-// the lock of the run directory does that.
+// Of two processes that believe to own one run, only one can record anything:
+// see Open and Guard.
 type Journal struct {
 	mu    sync.Mutex
 	f     file
+	guard func() error
+	lost  error // what guard said; from then on nothing is written
 	now   func() time.Time
 	lim   limits
 	seq   int
@@ -36,55 +39,111 @@ type file interface {
 	Truncate(size int64) error
 }
 
+// disk is what the journal needs of a file system beside the file itself, so
+// that tests can record what is done to it and in which order.
+type disk interface {
+	create(path string, flags int) (file, error)
+	rename(from, to string) error
+	syncDir(path string) error
+}
+
+type osDisk struct{}
+
+func (osDisk) create(path string, flags int) (file, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+
 // errClosed is the state of a journal after Close.
 var errClosed = errors.New("the journal is closed")
 
 // Create makes a new journal at path, readable by its owner only; it is an
 // error if the file exists, since a journal is never begun twice. now gives
 // the time of each event: this package knows no clock of its own.
-func Create(path string, now func() time.Time) (*Journal, error) {
+func Create(path string, now func() time.Time) (*Journal, error) { return create(osDisk{}, path, now) }
+
+func create(d disk, path string, now func() time.Time) (*Journal, error) {
 	if now == nil {
 		return nil, fmt.Errorf("creating journal %s: no clock given", path)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := d.create(path, os.O_EXCL)
 	if err != nil {
 		return nil, fmt.Errorf("creating journal: %w", err)
 	}
-	if err := errors.Join(f.Sync(), syncDir(filepath.Dir(path))); err != nil {
+	if err := errors.Join(f.Sync(), d.syncDir(filepath.Dir(path))); err != nil {
 		return nil, errors.Join(fmt.Errorf("creating journal %s: %w", path, err), f.Close())
 	}
 	return newJournal(f, now), nil
 }
 
-// Open opens the journal at path for appending and returns the events that it
-// holds. A torn tail, the unacknowledged rest of a write that a crash cut
-// short, is removed from the file and told by Cut.
+// Open takes the journal at path over and returns the events that it holds. A
+// torn tail, the unacknowledged rest of a write that a crash cut short, is
+// removed and told by Cut.
+//
+// The file is replaced by a copy: a former owner that is not as dead as it was
+// thought writes into a file that nobody reads any more. That needs no lock
+// that a stopped process could hold. Whoever opens a journal has claimed its
+// run before, see Guard.
 func Open(path string, now func() time.Time) (*Journal, []Event, error) {
+	return open(osDisk{}, path, now)
+}
+
+func open(d disk, path string, now func() time.Time) (*Journal, []Event, error) {
 	if now == nil {
 		return nil, nil, fmt.Errorf("opening journal %s: no clock given", path)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	f, events, tail, err := takeOver(d, path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening journal: %w", err)
-	}
-	events, tail, err := ReadAll(f)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), f.Close())
+		return nil, nil, fmt.Errorf("opening journal %s: %w", path, err)
 	}
 	j := newJournal(f, now)
-	if err := j.goOn(len(events), tail); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), f.Close())
-	}
+	j.seq, j.sum, j.good, j.cut = len(events), tail.sum, tail.Good, tail
 	return j, events, nil
 }
 
-// goOn continues after the events of an earlier process.
-func (j *Journal) goOn(events int, tail Tail) error {
-	j.seq, j.sum, j.good, j.cut = events, tail.sum, tail.Good, tail
-	if tail.Torn > 0 {
-		j.dirty = errors.New(tail.Why)
+// takeOver puts a verified copy of the journal, without its torn tail, in its
+// place. Until the rename the former file stands.
+func takeOver(d disk, path string) (f file, events []Event, tail Tail, err error) {
+	former, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, Tail{}, err
 	}
-	return j.repair()
+	if events, tail, err = ReadAll(bytes.NewReader(former)); err != nil {
+		return nil, nil, Tail{}, err
+	}
+	scratch := path + ".new"
+	if f, err = d.create(scratch, os.O_TRUNC); err != nil {
+		return nil, nil, Tail{}, err
+	}
+	_, err = f.Write(former[:tail.Good])
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = d.rename(scratch, path)
+	}
+	if err == nil {
+		err = d.syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, nil, Tail{}, errors.Join(fmt.Errorf("writing its copy: %w", err), f.Close())
+	}
+	return f, events, tail, nil
+}
+
+// Guard has every event pass a check after it is on disk and before it counts:
+// one that is not nil says that the run is another process's. The event is
+// then not recorded, whether or not the other process finds it in the file,
+// and nothing is written any more.
+func (j *Journal) Guard(check func() error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.guard = check
 }
 
 // ReadFile reads the journal at path and changes nothing.
@@ -138,6 +197,9 @@ func (j *Journal) Append(e Event) (Event, error) {
 		j.dirty = err
 		return Event{}, errors.Join(fmt.Errorf("appending event %d (%s) to journal: %w", e.Seq, e.Kind, err), j.repair())
 	}
+	if err := j.owned(); err != nil {
+		return Event{}, fmt.Errorf("appending event %d (%s) to journal: %w", e.Seq, e.Kind, err)
+	}
 	j.seq, j.sum, j.good = e.Seq, sum, j.good+int64(len(line))
 	return stored, nil
 }
@@ -160,10 +222,21 @@ func (j *Journal) Close() error {
 	return nil
 }
 
+// owned asks the guard; its answer is final.
+func (j *Journal) owned() error {
+	if j.lost == nil && j.guard != nil {
+		j.lost = j.guard()
+	}
+	return j.lost
+}
+
 // ready reports whether a line may be written now.
 func (j *Journal) ready() error {
 	if j.f == nil {
 		return errClosed
+	}
+	if j.lost != nil {
+		return j.lost
 	}
 	if j.seq >= j.lim.events {
 		return fmt.Errorf("it holds %d events, the limit", j.seq)
@@ -198,8 +271,8 @@ func (j *Journal) write(line []byte) error {
 	return j.f.Sync()
 }
 
-// syncDir makes a new file's name durable, which syncing the file does not.
-func syncDir(dir string) error {
+// syncDir makes a file's name durable, which syncing the file does not.
+func (osDisk) syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -324,35 +324,12 @@ func TestAppendConcurrently(t *testing.T) {
 	}
 }
 
-func TestGoOn(t *testing.T) {
-	data := written(t, cleanRun()[:2])
-	_, whole, err := ReadAll(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := &memFile{data: bytes.Clone(data), fails: from(1, syscall.EROFS)}
-	if err := newJournal(good, ticking()).goOn(2, whole); err != nil || good.ops != 0 {
-		t.Errorf("a whole journal was touched %d times: %v", good.ops, err)
-	}
-	torn := append(bytes.Clone(data), "torn"...)
-	_, tail, err := ReadAll(bytes.NewReader(torn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for op := 1; op <= 2; op++ {
-		f := &memFile{data: bytes.Clone(torn), fails: once(op, syscall.EROFS)}
-		if err := newJournal(f, ticking()).goOn(2, tail); !errors.Is(err, syscall.EROFS) {
-			t.Errorf("operation %d: the tail was not cut and nobody said so: %v", op, err)
-		}
-	}
-}
-
 func TestSyncDir(t *testing.T) {
 	dir := t.TempDir()
-	if err := syncDir(dir); err != nil {
+	if err := (osDisk{}).syncDir(dir); err != nil {
 		t.Error(err)
 	}
-	if err := syncDir(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+	if err := (osDisk{}).syncDir(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
 }
