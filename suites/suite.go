@@ -17,8 +17,9 @@ type Suite struct {
 	// Expect returns the names of every case that the suite must show for a
 	// release. It is called before anything is created.
 	Expect func(rel *release.Release) ([]string, error)
-	// Run runs the suite and emits each case as it ends, from any goroutine,
-	// one at a time. The error means "could not finish", never "a test failed".
+	// Run shows the cases of env.Expected and no others, and emits each as it
+	// ends, from any goroutine, one at a time. The error means "could not
+	// finish", never "a test failed".
 	Run func(ctx context.Context, env Env, emit func(result.Case)) error
 }
 
@@ -31,7 +32,8 @@ type Env struct {
 	Artifact func(ctx context.Context, asset string) (string, error)
 	// Tool returns the path of a program that is shipped beside qualify.
 	Tool func(name string) (string, error)
-	// Expected is what Expect returned when the plan was made.
+	// Expected are the cases that are still to be shown: all that Expect
+	// returned when the plan was made or, in a run that is resumed, the rest.
 	Expected []string
 	Dir      string // private directory for the suite's files, exists
 	Procs    int    // processes to run specs with, at least 1

@@ -31,6 +31,16 @@ func completeList(cmd *cobra.Command, flag string, values func() []string) {
 	})
 }
 
+// completeRuns completes the one argument that names a run.
+func completeRuns(results *string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return runsBelow(*results), cobra.ShellCompDirectiveDefault
+	}
+}
+
 // complete tells the shells what the flags of run select from.
 func (o *runOptions) complete(cmd *cobra.Command) {
 	completeList(cmd, "os", func() []string { return o.known(matrix.OS) })

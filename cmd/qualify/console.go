@@ -46,8 +46,11 @@ func (c console) line(text string) { c.show(now(), remark(text)) }
 // step shows a step of a release build.
 func (c console) step(s source.Step) { c.show(now(), s) }
 
-// begin shows what the run will do.
-func (c console) begin(id string, plan run.Plan) { c.show(now(), begun{id, plan}) }
+// begin shows what the run will do, and what of it was done by earlier
+// processes.
+func (c console) begin(id string, plan run.Plan, past []result.Event) {
+	c.show(now(), begun{id, plan, past})
+}
 
 // event shows what the journal has just recorded.
 func (c console) event(e result.Event) { c.show(now(), e) }

@@ -73,7 +73,7 @@ func (t *tape) phase(name string, during ...result.Event) {
 }
 
 func (t *tape) start() {
-	lease := run.LeaseName(t.id, t.cell)
+	lease := run.LeaseName(t.id, t.cell, 1)
 	t.add(
 		result.Event{Kind: result.RunStarted, Text: t.id, Plan: t.plan.Hash, Release: t.plan.Judged().Release.Digest},
 		result.Event{Kind: result.LeaseOpened, Cell: t.cell, Lease: &result.Lease{
@@ -107,7 +107,7 @@ func (t *tape) tests(outcomes []result.Outcome, end string) {
 
 func (t *tape) down() {
 	t.phase("down")
-	t.add(result.Event{Kind: result.LeaseClosed, Cell: t.cell, Text: run.LeaseName(t.id, t.cell)})
+	t.add(result.Event{Kind: result.LeaseClosed, Cell: t.cell, Text: run.LeaseName(t.id, t.cell, 1)})
 }
 
 func (t *tape) end(text string) { t.add(result.Event{Kind: result.RunEnded, Text: text}) }

@@ -40,19 +40,51 @@ func (w wiring) main(ctx context.Context, stdout, stderr io.Writer) (code int) {
 	}()
 	root := newRootCommand(w)
 	root.SetArgs(w.args)
-	root.SetOut(stdout)
+	answer := &checkedWriter{Writer: stdout}
+	root.SetOut(answer)
 	root.SetErr(stderr)
-	return exitCode(ctx, stderr, root.ExecuteContext(ctx))
+	code = exitCode(ctx, stderr, root.ExecuteContext(ctx))
+	if answer.err != nil && code == exitQualified {
+		// Who reads nothing must not read it as good.
+		fmt.Fprintf(stderr, "qualify: writing the answer: %v\n", answer.err)
+		code = exitInconclusive
+	}
+	return code
+}
+
+// checkedWriter remembers that something could not be written.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+// Write writes p.
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // withSignals cancels the context at the first SIGINT or SIGTERM, with the
 // signal as the cause: what runs then stops, tears down and reports. A second
 // one ends the process at once; the journal is whole at every moment, the
-// terminal as it was found, and gc removes what is left.
+// terminal as it was found, resume goes on and gc removes what is left.
+//
+// A terminal that is closed ends a run as SIGTERM does, unless the user asked
+// for it to go on without one. A reader of our output that has gone ends
+// nothing: the write fails, and a teardown must not.
 func withSignals(parent context.Context, exit func(int)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	// Notified and never read. Ignored, it would be ignored by the programs that
+	// are started too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		first, ok := <-signals
 		if !ok {
@@ -71,10 +103,10 @@ func withSignals(parent context.Context, exit func(int)) (context.Context, func(
 }
 
 func signalName(s os.Signal) string {
-	if s == syscall.SIGTERM {
-		return "SIGTERM"
+	if s == syscall.SIGINT {
+		return "SIGINT"
 	}
-	return "SIGINT"
+	return "SIGTERM"
 }
 
 // now is the program's clock.

@@ -74,6 +74,9 @@ func (p *plain) show(at time.Time, news any) {
 		}
 	case begun:
 		p.print(at, fmt.Sprintf("run %s: %d cell(s), plan %s", n.id, len(n.plan.Cells), n.plan.Hash))
+		if len(n.past) > 0 {
+			p.print(at, fmt.Sprintf("going on after %d recorded events, the last of %s", len(n.past), n.past[len(n.past)-1].Time.Format(time.RFC3339)))
+		}
 	case result.Event:
 		p.event(at, n)
 	}

@@ -17,6 +17,7 @@ type (
 	begun struct {
 		id   string
 		plan run.Plan
+		past []result.Event // recorded by earlier processes
 	}
 )
 
@@ -88,9 +89,24 @@ func (p *progress) take(at time.Time, news any) {
 			}
 			p.cells = append(p.cells, cell)
 		}
+		for _, e := range n.past {
+			if cell := p.cell(e.Cell); cell != nil {
+				p.takeEvent(e.Time, cell, e)
+			}
+		}
+		p.resumed()
 	case result.Event:
 		if cell := p.cell(n.Cell); cell != nil {
 			p.takeEvent(at, cell, n)
+		}
+	}
+}
+
+// resumed ends the phases in which an earlier process ended.
+func (p *progress) resumed() {
+	for _, c := range p.cells {
+		for i := range c.phases {
+			c.phases[i].ended = true
 		}
 	}
 }

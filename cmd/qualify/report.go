@@ -47,12 +47,7 @@ func readingCommand(w wiring, cmd *cobra.Command, do func(*cobra.Command, record
 		}
 		return do(cmd, r)
 	}
-	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return runsBelow(results), cobra.ShellCompDirectiveDefault
-	}
+	cmd.ValidArgsFunction = completeRuns(&results)
 	resultsFlag(cmd, &results)
 	return cmd
 }

@@ -31,6 +31,7 @@ func newRootCommand(w wiring) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		newRunCommand(w),
+		newResumeCommand(w),
 		newReleaseCommand(w),
 		newReportCommand(w),
 		newJudgeCommand(w),

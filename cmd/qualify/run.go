@@ -2,27 +2,56 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/release"
-	"github.com/qualify-dev/qualify/internal/report"
-	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/matrix"
 )
+
+// stopping is said at the first signal.
+const stopping = "stopping: a second signal ends at once, and leaves the rest to qualify resume or qualify gc"
 
 // runOptions are the flags of run.
 type runOptions struct {
 	w                            wiring
 	os, k8s, provisioner, suites []string
 	file, release, results       string
-	workers, procs               int
-	keep, collect, noLive        bool
+	workers, retries             int
+	how                          manner
+	noLive                       bool
+}
+
+// manner is how a plan is executed. It is recorded with the run, since a
+// resume goes on in the same manner.
+type manner struct {
+	Procs   int           `json:"procs"` // of a suite
+	Keep    bool          `json:"keep"`
+	Collect bool          `json:"collect"`
+	Grace   time.Duration `json:"grace"` // ns
+}
+
+// flags adds those that say in what manner.
+func (m *manner) flags(f *pflag.FlagSet) {
+	f.IntVar(&m.Procs, "procs", 6, "processes of a suite; specs mostly wait, so more than cores is right")
+	f.BoolVar(&m.Keep, "keep", false, "keep the clusters, and say how to reach and how to remove them")
+	f.BoolVar(&m.Collect, "collect", false, "collect the nodes' logs of passing cells too")
+	f.DurationVar(&m.Grace, "grace", 5*time.Minute, "after a first SIGINT or SIGTERM, time for collecting logs and tearing down")
+}
+
+func (m manner) check() error {
+	switch {
+	case m.Procs < 1:
+		return usagef("--procs is %d, and is at least 1", m.Procs)
+	case m.Grace <= 0:
+		return usagef("--grace is %s, and is more than nothing", m.Grace)
+	}
+	return nil
 }
 
 func newRunCommand(w wiring) *cobra.Command {
@@ -50,9 +79,8 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 	f.StringVarP(&o.file, "file", "f", "", "matrix file (default: the shipped matrix/default.yaml)")
 	f.StringVar(&o.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
 	f.IntVar(&o.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
-	f.IntVar(&o.procs, "procs", 6, "processes of a suite; specs mostly wait, so more than cores is right")
-	f.BoolVar(&o.keep, "keep", false, "keep the clusters, and say how to reach and how to remove them")
-	f.BoolVar(&o.collect, "collect", false, "collect the nodes' logs of passing cells too")
+	f.IntVar(&o.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
+	o.how.flags(f)
 	resultsFlag(cmd, &o.results)
 	noLiveFlag(cmd, &o.noLive)
 	o.complete(cmd)
@@ -70,9 +98,7 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	}
 	ui := o.w.newConsole(cmd.ErrOrStderr(), o.noLive)
 	defer ui.close()
-	defer context.AfterFunc(cmd.Context(), func() {
-		ui.line("stopping: a second signal ends at once, and leaves the rest to qualify gc")
-	})()
+	defer context.AfterFunc(cmd.Context(), func() { ui.line(stopping) })()
 	for _, warning := range chosen.matrix.Warnings {
 		ui.line("warning: " + warning.String())
 	}
@@ -88,20 +114,14 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	journal, err := result.Create(dir.file("journal.jsonl"), now)
-	if err != nil {
-		return err
-	}
-	ui.begin(dir.id, plan)
-	err = errors.Join(o.execute(cmd.Context(), execution{w, plan, releases, dir, journal, ui}), journal.Close())
-	ui.close()
-	return o.conclude(cmd, dir, err)
+	x := execution{workshop: w, plan: plan, releases: releases, how: o.how, ui: ui}
+	return x.work(cmd, dir)
 }
 
 // compile resolves the releases, which may mean building them, and compiles
 // the plan.
 func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui console) (run.Plan, map[string]*release.Release, error) {
-	byVersion, byDigest := map[string]*release.Release{}, map[string]*release.Release{}
+	byVersion, byDigest, sources := map[string]*release.Release{}, map[string]*release.Release{}, map[string]string{}
 	for _, cell := range s.cells {
 		version := cell.Value(matrix.K8s)
 		if byVersion[version] != nil {
@@ -116,6 +136,9 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 			return run.Plan{}, nil, err
 		}
 		byVersion[version], byDigest[rel.Digest()] = rel, rel
+		if sources[rel.Digest()], err = lasting(value.Release); err != nil {
+			return run.Plan{}, nil, err
+		}
 	}
 	workers := o.workers
 	if workers == 0 {
@@ -123,7 +146,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	}
 	plan, err := run.Compile(run.Compilation{
 		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Releases: byVersion,
-		Entries: s.entries, Suite: w.suite,
+		Sources: sources, Retries: o.retries, Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
@@ -131,43 +154,18 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	return plan, byDigest, nil
 }
 
-// execution is what a run is executed with.
-type execution struct {
-	workshop
-	plan     run.Plan
-	releases map[string]*release.Release
-	dir      runDirectory
-	journal  *result.Journal
-	ui       console
-}
-
-func (o *runOptions) execute(ctx context.Context, x execution) error {
-	var names []string
-	for _, c := range x.plan.Cells {
-		names = append(names, c.Values[matrix.Provisioner])
-	}
-	provisioners, err := x.provisioners(names, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+// lasting is a reference that means the same in another working directory.
+func lasting(text string) (string, error) {
+	ref, err := release.ParseRef(text)
 	if err != nil {
-		return err
+		return "", &usageError{err}
 	}
-	return run.Execute(ctx, x.plan, run.Deps{
-		Run: x.dir.id, Dir: x.dir.path, Owner: owner(), Journal: x.journal, Provisioners: provisioners, Releases: x.releases, Suite: x.suite,
-		Prover: identity.Prover{Artifact: x.artifact, Arch: runtime.GOARCH}, Artifact: x.artifact, Tool: tool,
-		Procs: o.procs, Keep: o.keep, Collect: o.collect, Now: now, Observe: x.ui.event,
-	})
-}
-
-// conclude judges what was recorded, also of a run that could not record
-// everything. That one is said, and proves nothing that is good.
-func (o *runOptions) conclude(cmd *cobra.Command, dir runDirectory, failed error) error {
-	err := conclude(cmd, o.w, dir)
-	if failed == nil {
-		return err
+	if ref.Kind != release.PathRef && ref.Kind != release.DirectoryRef {
+		return text, nil
 	}
-	var verdict *verdictError
-	if errors.As(err, &verdict) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "qualify: "+report.Console(failed.Error()))
-		return err
+	path, err := filepath.Abs(ref.Value)
+	if err != nil {
+		return "", fmt.Errorf("release %s: %w", text, err)
 	}
-	return errors.Join(failed, err)
+	return path, nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
@@ -34,6 +35,7 @@ type runInfo struct {
 	Tool    string   `json:"tool"`
 	Command string   `json:"command"`
 	Host    []string `json:"host"` // "name: value"
+	How     manner   `json:"how,omitzero"`
 }
 
 // info is how the run was asked for, so that it can be asked for again, and on
@@ -41,34 +43,62 @@ type runInfo struct {
 func (o *runOptions) info(ctx context.Context, variables []string) runInfo {
 	words := append(quoted(variables), "qualify")
 	return runInfo{
-		Tool: "qualify " + version, Command: strings.Join(append(words, quoted(o.w.args)...), " "), Host: hostFacts(ctx),
+		Tool: "qualify " + version, Command: strings.Join(append(words, quoted(o.w.args)...), " "), Host: hostFacts(ctx), How: o.how,
 	}
 }
 
-// newRunDirectory makes results/<run-id>, saves the plan there and points
-// results/latest to it.
+// scratchPrefix begins the names of run directories that are being made.
+const scratchPrefix = ".new-"
+
+// newRunDirectory makes results/<run-id> with the plan and an empty journal in
+// it, and points results/latest there. The directory appears whole or not at
+// all, so that every run that can be seen can be resumed.
 func newRunDirectory(results string, plan run.Plan, info runInfo) (runDirectory, error) {
 	random := make([]byte, 4)
 	if _, err := rand.Read(random); err != nil {
 		return runDirectory{}, err
 	}
-	id := run.NewID(now(), hex.EncodeToString(random))
-	path, err := filepath.Abs(filepath.Join(results, id))
+	info.ID = run.NewID(now(), hex.EncodeToString(random))
+	results, err := filepath.Abs(results)
 	if err != nil {
 		return runDirectory{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(results, 0o755); err != nil {
 		return runDirectory{}, usagef("making the results directory: %w", err)
 	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		return runDirectory{}, usagef("making the run's directory: %w", err)
+	scratch := runDirectory{id: info.ID, path: filepath.Join(results, scratchPrefix+info.ID)}
+	made := runDirectory{id: info.ID, path: filepath.Join(results, info.ID)}
+	if err := errors.Join(scratch.fill(plan, info)); err != nil {
+		return runDirectory{}, errors.Join(usagef("making the run's directory: %w", err), os.RemoveAll(scratch.path))
 	}
-	d := runDirectory{id: id, path: path}
-	info.ID = id
+	if err := os.Rename(scratch.path, made.path); err != nil {
+		return runDirectory{}, errors.Join(usagef("making the run's directory: %w", err), os.RemoveAll(scratch.path))
+	}
+	return made, errors.Join(syncDir(results), pointLatest(results, info.ID))
+}
+
+// fill makes the directory with all that a run begins with.
+func (d runDirectory) fill(plan run.Plan, info runInfo) error {
+	if err := os.Mkdir(d.path, 0o700); err != nil {
+		return err
+	}
 	if err := errors.Join(writeJSON(d.file("plan.json"), plan), writeJSON(d.file("run.json"), info)); err != nil {
-		return runDirectory{}, err
+		return err
 	}
-	return d, pointLatest(filepath.Dir(path), id)
+	journal, err := result.Create(d.file("journal.jsonl"), now)
+	if err != nil {
+		return err
+	}
+	return journal.Close()
+}
+
+// syncDir makes names in a directory durable.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // pointLatest replaces the link in one step, so that it always leads somewhere.

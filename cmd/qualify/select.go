@@ -21,8 +21,11 @@ type selected struct {
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
 func (o *runOptions) selectCells() (selected, error) {
-	if o.workers < 0 || o.procs < 1 {
-		return selected{}, usagef("--workers and --procs cannot be negative, --procs not zero")
+	if o.workers < 0 || o.retries < 0 {
+		return selected{}, usagef("--workers and --retries cannot be negative")
+	}
+	if err := o.how.check(); err != nil {
+		return selected{}, err
 	}
 	m, err := o.loadMatrix()
 	if err != nil {

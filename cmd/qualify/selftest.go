@@ -46,12 +46,7 @@ itself is not qualified, so that a refusal would show nothing.`,
 			return w.selftest(cmd, results, format, args)
 		},
 	}
-	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return runsBelow(results), cobra.ShellCompDirectiveDefault
-	}
+	cmd.ValidArgsFunction = completeRuns(&results)
 	resultsFlag(cmd, &results)
 	outputFlag(cmd, &format)
 	return cmd

@@ -10,6 +10,9 @@ import (
 // terminalOf returns the terminal behind a stream, nil where there is none
 // that understands more than lines.
 func (w wiring) terminalOf(stream io.Writer) *os.File {
+	if checked, ok := stream.(*checkedWriter); ok {
+		stream = checked.Writer
+	}
 	file, ok := stream.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil

@@ -38,10 +38,6 @@ var table = []row{
 	{dir: "internal/redact", never: join(exec, disk, network, clusters, commandLine), pure: true, soon: true},
 	// It is given the gate that it tests, so it needs no way to the real one.
 	{
-		dir: "internal/selftest", never: join(exec, disk, network, clusters, commandLine), pure: true, soon: true,
-		ours: []string{"internal/result", "internal/run"},
-	},
-	{
 		dir: "internal/selftest", ours: []string{"internal/result", "internal/run"},
 		never: join(exec, disk, network, clusters, commandLine), pure: true,
 	},
@@ -56,6 +52,7 @@ var table = []row{
 	// Leaves that others stand on.
 	{dir: "internal/cache", never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/stabletar", never: join([]string{"os/exec", "plugin"}, network, clusters, commandLine)},
+	{dir: "internal/claim", never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/cluster", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/doctor", never: join(network, clusters, commandLine)},
@@ -84,9 +81,13 @@ var table = []row{
 	{
 		dir: "internal/run", never: join(exec, network, clusters, commandLine, formats),
 		ours: []string{
-			"internal/cache", "internal/cluster", "internal/identity", "internal/provision", "internal/release",
-			"internal/result", "matrix", "suites",
+			"internal/cache", "internal/claim", "internal/cluster", "internal/identity", "internal/provision",
+			"internal/release", "internal/result", "matrix", "suites",
 		},
+	},
+	{
+		dir: "internal/gc", never: join(exec, disk, network, clusters, commandLine, formats),
+		ours: []string{"internal/claim", "internal/provision", "internal/result"},
 	},
 
 	// Programs.

@@ -22,6 +22,8 @@ type Provisioner interface {
 	// API, node count, versions, all nodes Ready, cluster DNS answering.
 	// A *ProductError blames the release; every other error is infrastructure.
 	// On error the resources stay, for Collect and Down.
+	// With spec.Adopt it makes nothing: it returns the cluster that an earlier
+	// Up made under this lease, if all of it is there and ready, or an error.
 	Up(ctx context.Context, lease Lease, spec Spec) (*cluster.Cluster, error)
 	// Collect writes what can be learned of the lease's machines into dir.
 	// It works on half-made clusters and gathers as much as it can.
@@ -39,7 +41,10 @@ type Lease struct {
 	Run     string
 	Cell    string
 	Owner   string    // host and process
-	Expires time.Time // from then on it belongs to gc
+	Expires time.Time // from then on it belongs to gc, unless its run is still worked on
+	// Home is the run's directory on the owner's host. The claim in it is the
+	// lease's heartbeat: labels are written once and cannot be renewed.
+	Home string
 }
 
 // Spec is what to bring up.
@@ -49,6 +54,7 @@ type Spec struct {
 	Workers int
 	Dir     string             // private directory of the cell, exists
 	Phase   func(phase string) // announces the start of an inner phase; never nil
+	Adopt   bool               // take the lease's cluster over, make none
 }
 
 // Resource is something that carries a lease.

@@ -161,22 +161,26 @@ func TestJudgedNamesTheRelease(t *testing.T) {
 }
 
 func TestLeaseName(t *testing.T) {
-	seen := map[string][2]string{}
+	type key struct {
+		run, cell string
+		n         int
+	}
+	seen := map[string]key{}
 	rapid.Check(t, func(t *rapid.T) {
-		run, cell := rapid.String().Draw(t, "run"), rapid.String().Draw(t, "cell")
-		name := LeaseName(run, cell)
-		if name != LeaseName(run, cell) {
+		k := key{rapid.String().Draw(t, "run"), rapid.String().Draw(t, "cell"), rapid.IntRange(1, 99).Draw(t, "n")}
+		name := LeaseName(k.run, k.cell, k.n)
+		if name != LeaseName(k.run, k.cell, k.n) {
 			t.Fatal("the name changes")
 		}
-		if of, known := seen[name]; known && of != [2]string{run, cell} {
-			t.Fatalf("%q and %q have the same lease %s", of, [2]string{run, cell}, name)
+		if of, known := seen[name]; known && of != k {
+			t.Fatalf("%+v and %+v have the same lease %s", of, k, name)
 		}
-		seen[name] = [2]string{run, cell}
+		seen[name] = k
 		if len(name) > 63-len("-control-plane") || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || name[0] == '-' {
 			t.Fatalf("%q is no DNS label that leaves room", name)
 		}
 		// Where one ends and the other begins matters.
-		if run != "" && LeaseName(run[:len(run)-1], run[len(run)-1:]+cell) == name {
+		if n := len(k.run); n > 0 && LeaseName(k.run[:n-1], k.run[n-1:]+k.cell, k.n) == name {
 			t.Fatal("run and cell run into each other")
 		}
 	})

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
-	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/claim"
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
@@ -19,11 +18,14 @@ import (
 
 // Deps is what executing a plan needs of the world.
 type Deps struct {
-	Run          string // run id
-	Dir          string // the run's directory, exists
-	Owner        string // host and process
-	Journal      *result.Journal
+	Run     string // run id
+	Dir     string // the run's directory, exists
+	Owner   string // host and process
+	Journal *result.Journal
+	// Past is what earlier processes of this run recorded; none in a new run.
+	Past         []result.Event
 	Provisioners map[string]provision.Provisioner
+	Capacity     map[string]int              // cells at a time, by provisioner; 1 where it says nothing
 	Releases     map[string]*release.Release // by digest
 	Suite        func(name string) (suites.Suite, error)
 	Prover       identity.Prover
@@ -32,8 +34,17 @@ type Deps struct {
 	Procs        int  // processes of a suite
 	Keep         bool // leave the clusters
 	Collect      bool // collect logs of passing cells too
-	Log          *slog.Logger
-	Now          func() time.Time
+	// Grace bounds what is still done after an interrupt: collecting logs and
+	// tearing down. 0 leaves it to the budgets.
+	Grace time.Duration
+	// Linger is how long a step that was told to stop may take to return before
+	// the run goes on without it. 0 stands for a few minutes.
+	Linger time.Duration
+	// Relieve frees disk space that was set aside for a run's last records, and
+	// tells whether there was any. Nil where nothing was.
+	Relieve func() bool
+	Log     *slog.Logger
+	Now     func() time.Time
 	// Observe hears of each event after it is safe on disk. It is called from
 	// one goroutine at a time and must not block.
 	Observe func(result.Event)
@@ -45,22 +56,58 @@ type Interrupted struct{ Signal string }
 // Error names the signal.
 func (i Interrupted) Error() string { return "interrupted by " + i.Signal }
 
-// Execute runs every cell of the plan. What was found is in the journal; the
-// error means that the journal could not be written, and no more than that.
+// Execute runs every cell of the plan that is not finished yet. What was found
+// is in the journal; the error means that the journal could not be written, or
+// that the run is another process's by now, and no more than that.
 func Execute(ctx context.Context, plan Plan, d Deps) error {
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &recorder{journal: d.Journal, observe: d.Observe, stop: stop}
+	r := &recorder{journal: d.Journal, observe: d.Observe, relieve: d.Relieve, stop: stop}
+	interrupted := &moment{now: d.Now}
+	defer context.AfterFunc(work, interrupted.set)()
 	r.add(result.Event{Kind: result.RunStarted, Text: d.Run, Plan: plan.Hash, Release: plan.Judged().Release.Digest})
-	for _, cell := range plan.Cells {
+	past := result.Fold(d.Past)
+	inSlots(plan.Cells, d.Capacity, func(cell PlanCell) {
 		if work.Err() != nil {
-			break
+			return
 		}
-		e := &execution{Deps: d, recorder: r, plan: plan, cell: cell}
-		e.run(work)
+		before, _ := past.Cell(cell.ID)
+		e := &execution{Deps: d, recorder: r, plan: plan, cell: cell, cancelled: interrupted}
+		e.run(work, stand(cell, before))
+	})
+	if lost := lost(work, r); lost != nil {
+		return lost
 	}
 	r.add(result.Event{Kind: result.RunEnded, Text: ending(ctx, r)})
 	return r.failed()
+}
+
+// inSlots works on the cells in their order, on as many of each provisioner at
+// a time as it has slots. A panic is passed on after all have returned.
+func inSlots(cells []PlanCell, capacity map[string]int, work func(PlanCell)) {
+	queues := map[string]chan PlanCell{}
+	for _, cell := range cells {
+		name := cell.Values["provisioner"]
+		if queues[name] == nil {
+			queues[name] = make(chan PlanCell, len(cells))
+		}
+		queues[name] <- cell
+	}
+	var workers sync.WaitGroup
+	var first panicked
+	for name, queue := range queues {
+		close(queue)
+		for range max(1, capacity[name]) {
+			workers.Go(func() {
+				defer first.keep()
+				for cell := range queue {
+					work(cell)
+				}
+			})
+		}
+	}
+	workers.Wait()
+	first.again()
 }
 
 // ending is what the journal says of the run's end. A journal that lost an
@@ -79,110 +126,59 @@ func ending(ctx context.Context, r *recorder) string {
 	return result.RunComplete
 }
 
-// execution is the loop over one cell.
-type execution struct {
-	Deps
-	*recorder
-	plan  Plan
-	cell  PlanCell
-	lease provision.Lease
-	dir   string
-	sound bool // nothing went wrong so far; decides whether logs are collected
-}
-
-// leaseMargin is how long a lease outlives the budgets of its cell.
-const leaseMargin = 10 * time.Minute
-
-func (e *execution) run(ctx context.Context) {
-	e.lease = e.newLease()
-	e.dir = filepath.Join(e.Dir, "cells", e.cell.ID)
-	e.sound = true
-	if err := os.MkdirAll(e.dir, 0o700); err != nil {
-		e.infra(fmt.Errorf("making the cell's directory: %w", err), "")
-		return
-	}
-	provisioner, ok := e.Provisioners[e.cell.Values["provisioner"]]
-	if !ok {
-		e.infra(fmt.Errorf("no provisioner %q", e.cell.Values["provisioner"]), "")
-		return
-	}
-	// The intent comes first: from here on resources may exist, whatever
-	// happens to this process.
-	e.add(result.Event{Kind: result.LeaseOpened, Cell: e.cell.ID, Lease: &result.Lease{
-		Name: e.lease.Name, Run: e.lease.Run, Cell: e.lease.Cell, Owner: e.lease.Owner, Expires: e.lease.Expires,
-	}})
-	if e.failed() != nil {
-		return // an unrecorded lease must never become resources
-	}
-	defer e.tearDown(ctx, provisioner)
-	e.qualify(ctx, provisioner)
-	if (!e.sound || e.Collect) && e.failed() == nil {
-		e.collect(ctx, provisioner)
-	}
-}
-
-func (e *execution) newLease() provision.Lease {
-	b := e.plan.Budgets
-	total := b.Up + 2*b.Identify + b.Suite*len(e.cell.Suites) + b.Collect + b.Down
-	return provision.Lease{
-		Name: LeaseName(e.Run, e.cell.ID), Run: e.Run, Cell: e.cell.ID, Owner: e.Owner,
-		Expires: e.Now().Add(seconds(total) + leaseMargin).UTC().Truncate(time.Second),
-	}
-}
-
-// LeaseName is the name of a cell's resources: the same whenever it is asked
-// for, different for every run and cell, and short enough for a host name.
-func LeaseName(run, cell string) string { return "q-" + cache.Key(run, cell)[:16] }
-
-// infra records a fault that is not the release's.
-func (e *execution) infra(err error, log string) {
-	e.sound = false
-	e.add(result.Event{Kind: result.InfraFault, Cell: e.cell.ID, Text: err.Error(), Log: log})
-}
-
-// phase runs a step under its budget and journals its length.
-func (e *execution) phase(ctx context.Context, name string, budget int, step func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, seconds(budget), fmt.Errorf("%s took longer than its budget of %s", name, seconds(budget)))
-	defer cancel()
-	start := e.Now()
-	e.add(result.Event{Kind: result.PhaseStarted, Cell: e.cell.ID, Phase: name})
-	err := step(ctx)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = fmt.Errorf("%w: %w", cause, err)
-	}
-	e.add(result.Event{Kind: result.PhaseEnded, Cell: e.cell.ID, Phase: name, Seconds: e.Now().Sub(start).Seconds()})
-	return err
-}
-
-// collect gathers logs; that it failed is worth a note and no more.
-func (e *execution) collect(ctx context.Context, p provision.Provisioner) {
-	// Also after an interrupt: the logs are what is left of the work done.
-	err := e.phase(context.WithoutCancel(ctx), "collect", e.plan.Budgets.Collect, func(ctx context.Context) error {
-		return p.Collect(ctx, e.lease, filepath.Join(e.dir, "logs"))
-	})
-	if err != nil {
-		e.add(result.Event{Kind: result.Note, Cell: e.cell.ID, Text: "logs are incomplete: " + err.Error()})
-	}
-}
-
-// tearDown removes the cell's resources, on a context that ignores the cancel
-// of the run and has a deadline of its own.
-func (e *execution) tearDown(ctx context.Context, p provision.Provisioner) {
-	if e.Keep {
-		e.add(result.Event{Kind: result.LeaseKept, Cell: e.cell.ID, Text: e.lease.Name})
-		return
-	}
-	err := e.phase(context.WithoutCancel(ctx), "down", e.plan.Budgets.Down, func(ctx context.Context) error { return p.Down(ctx, e.lease) })
-	if err == nil {
-		e.add(result.Event{Kind: result.LeaseClosed, Cell: e.cell.ID, Text: e.lease.Name})
-		return
-	}
-	var left *provision.LeftoverError
-	if errors.As(err, &left) {
-		for _, r := range left.Resources {
-			e.add(result.Event{Kind: result.Leftover, Cell: e.cell.ID, Text: r.Kind + " " + r.Name})
+// lost is not nil where another process has taken the run over. Then nothing is
+// this process's any more: not the journal, and not the clusters.
+func lost(ctx context.Context, r *recorder) error {
+	var gone *claim.LostError
+	for _, err := range []error{context.Cause(ctx), r.failed()} {
+		if errors.As(err, &gone) {
+			return err
 		}
-		return
 	}
-	e.add(result.Event{Kind: result.Leftover, Cell: e.cell.ID, Text: "unknown resources of lease " + e.lease.Name + ": " + err.Error()})
+	return nil
+}
+
+// moment is a point in time that comes at most once.
+type moment struct {
+	now func() time.Time
+	mu  sync.Mutex
+	at  time.Time
+}
+
+func (m *moment) set() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at = m.now()
+}
+
+// since is how long ago it was; false before it came.
+func (m *moment) since() (time.Duration, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now().Sub(m.at), !m.at.IsZero()
+}
+
+// panicked keeps the first panic of several goroutines.
+type panicked struct {
+	mu    sync.Mutex
+	value any
+}
+
+// keep is to be deferred.
+func (p *panicked) keep() {
+	if value := recover(); value != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.value == nil {
+			p.value = value
+		}
+	}
+}
+
+func (p *panicked) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.value != nil {
+		panic(fmt.Sprint(p.value)) // as a text: the stack is another's by now
+	}
 }

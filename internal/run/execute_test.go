@@ -46,7 +46,7 @@ func TestExecute(t *testing.T) {
 		t.Errorf("it went\n%s, want\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	lease := w.events[1].Lease
-	if lease.Name != LeaseName(w.deps.Run, w.events[1].Cell) || lease.Run != w.deps.Run || lease.Owner != "host/1" {
+	if lease.Name != LeaseName(w.deps.Run, w.events[1].Cell, 1) || lease.Run != w.deps.Run || lease.Owner != "host/1" {
 		t.Errorf("lease %+v", lease)
 	}
 	b := DefaultBudgets()
@@ -234,7 +234,7 @@ func TestExecuteLeavesAndKeeps(t *testing.T) {
 		w.deps.Keep = true
 		o := w.execute(context.Background())
 		o.wantJudged(t, result.Qualified, 0)
-		wantText(t, w.events, result.LeaseKept, LeaseName(w.deps.Run, w.events[1].Cell))
+		wantText(t, w.events, result.LeaseKept, LeaseName(w.deps.Run, w.events[1].Cell, 1))
 		if len(o.left) != 5 {
 			t.Errorf("of a network, two disks and two machines there are %v", o.left)
 		}

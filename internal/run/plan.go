@@ -21,13 +21,19 @@ import (
 
 // Plan is what will be run, as plain data: saved before anything is created.
 type Plan struct {
-	APIVersion string     `json:"apiVersion"` // "qualify/v1"
-	Kind       string     `json:"kind"`       // "Plan"
-	Hash       string     `json:"hash"`       // of everything below
-	Workers    int        `json:"workers"`    // beside the control plane, in every cluster
-	Budgets    Budgets    `json:"budgets"`
-	Cells      []PlanCell `json:"cells"`
-	Excluded   []Excluded `json:"excluded"`
+	APIVersion string  `json:"apiVersion"` // "qualify/v1"
+	Kind       string  `json:"kind"`       // "Plan"
+	Hash       string  `json:"hash"`       // of everything below
+	Workers    int     `json:"workers"`    // beside the control plane, in every cluster
+	Budgets    Budgets `json:"budgets"`
+	// Retries is how often a cell is tried again, with new resources, after a
+	// fault of the infrastructure.
+	Retries int `json:"retries,omitempty"`
+	// Sources says where each release was taken from, by its digest, so that a
+	// resumed run can take it from there again.
+	Sources  map[string]string `json:"sources,omitempty"`
+	Cells    []PlanCell        `json:"cells"`
+	Excluded []Excluded        `json:"excluded"`
 }
 
 // PlanCell is one cell of a plan.
@@ -71,13 +77,15 @@ type Compilation struct {
 	Workers  int
 	Suites   []string
 	Releases map[string]*release.Release // by the cells' k8s value
+	Sources  map[string]string           // where the releases come from, by digest
+	Retries  int                         // after faults of the infrastructure
 	Entries  map[string]provision.Entry  // by the cells' provisioner value
 	Suite    func(name string) (suites.Suite, error)
 }
 
 // Compile makes the plan, or says everything that stands against it.
 func Compile(c Compilation) (Plan, error) {
-	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Cells: []PlanCell{}, Excluded: []Excluded{}}
+	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Retries: c.Retries, Sources: c.Sources, Cells: []PlanCell{}, Excluded: []Excluded{}}
 	if len(c.Cells) == 0 {
 		return plan, errors.New("the plan is empty: no cell is selected")
 	}

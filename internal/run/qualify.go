@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -17,14 +16,15 @@ import (
 	"github.com/qualify-dev/qualify/suites"
 )
 
-// qualify brings the cluster up, proves what it runs, and runs the suites.
-func (e *execution) qualify(ctx context.Context, p provision.Provisioner) {
+// qualify brings the cluster up, or takes it over, proves what it runs, and
+// runs the suites.
+func (e *execution) qualify(ctx context.Context, p provision.Provisioner, adopt bool) {
 	rel, ok := e.Releases[e.cell.Release.Digest]
 	if !ok {
 		e.infra(fmt.Errorf("the release %s of the plan is not at hand", e.cell.Release.Digest), "")
 		return
 	}
-	c := e.up(ctx, p, rel)
+	c := e.up(ctx, p, rel, adopt)
 	if c == nil || !e.identify(ctx, c, rel, result.StageBefore) {
 		return
 	}
@@ -32,7 +32,9 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner) {
 		if ctx.Err() != nil || e.failed() != nil {
 			return
 		}
-		e.suite(ctx, c, rel, s)
+		if begun := e.begun[s.Name]; !begun.ended {
+			e.suite(ctx, c, rel, result.PlanSuite{Name: s.Name, Expected: begun.rest(s.Expected)})
+		}
 	}
 	// Again after the suites: what was swapped while they ran was not the
 	// release that they tested.
@@ -41,23 +43,24 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner) {
 
 // up runs the provisioner; each phase that it announces ends the one before.
 // There is no cluster where it failed, and the journal says why.
-func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *release.Release) *cluster.Cluster {
+func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *release.Release, adopt bool) *cluster.Cluster {
 	ctx, cancel := context.WithTimeoutCause(ctx, seconds(e.plan.Budgets.Up), fmt.Errorf("the cluster took longer than its budget of %s", seconds(e.plan.Budgets.Up)))
 	defer cancel()
-	current, start := "", e.Now()
-	next := func(phase string) {
-		if current != "" {
-			e.add(result.Event{Kind: result.PhaseEnded, Cell: e.cell.ID, Phase: current, Seconds: e.Now().Sub(start).Seconds()})
-		}
-		current, start = phase, e.Now()
-		if phase != "" {
-			e.add(result.Event{Kind: result.PhaseStarted, Cell: e.cell.ID, Phase: phase})
-		}
-	}
-	c, err := p.Up(ctx, e.lease, provision.Spec{
-		Cell: matrix.Cell{ID: e.cell.ID, Values: e.cell.Values}, Release: rel, Workers: e.plan.Workers, Dir: e.dir, Phase: next,
+	phases := phases{execution: e}
+	var c *cluster.Cluster
+	err := e.within(ctx, func() (err error) {
+		c, err = p.Up(ctx, e.lease, provision.Spec{
+			Cell: matrix.Cell{ID: e.cell.ID, Values: e.cell.Values}, Release: rel, Workers: e.plan.Workers, Dir: e.dir,
+			Phase: phases.next, Adopt: adopt,
+		})
+		return err
 	})
-	next("")
+	phases.end()
+	if errors.Is(err, errHung) {
+		e.hung = true
+		e.infra(err, "")
+		return nil
+	}
 	if err == nil && c == nil {
 		err = errors.New("the provisioner gave neither a cluster nor an error")
 	}
@@ -66,6 +69,38 @@ func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *releas
 		return nil
 	}
 	return c
+}
+
+// phases journals the phases that a provisioner announces, from whatever
+// goroutine it does.
+type phases struct {
+	*execution
+	mu      sync.Mutex
+	current string
+	start   time.Time
+	over    bool
+}
+
+func (p *phases) next(phase string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return // nobody waits for it any more
+	}
+	if p.current != "" {
+		p.add(result.Event{Kind: result.PhaseEnded, Cell: p.cell.ID, Phase: p.current, Seconds: p.Now().Sub(p.start).Seconds()})
+	}
+	p.current, p.start = phase, p.Now()
+	if phase != "" {
+		p.add(result.Event{Kind: result.PhaseStarted, Cell: p.cell.ID, Phase: phase})
+	}
+}
+
+func (p *phases) end() {
+	p.next("")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
 }
 
 // blame records why there is no cluster: the release's fault only where the
@@ -90,7 +125,7 @@ func (e *execution) identify(ctx context.Context, c *cluster.Cluster, rel *relea
 		return false
 	}
 	same := false
-	err := e.phase(ctx, "identify-"+stage, e.plan.Budgets.Identify, func(ctx context.Context) error {
+	err := e.phase(ctx, "identify-"+stage, seconds(e.plan.Budgets.Identify), func(ctx context.Context) error {
 		comparison, err := e.Prover.Compare(ctx, c, rel)
 		if err != nil {
 			return err
@@ -111,35 +146,35 @@ func (e *execution) identify(ctx context.Context, c *cluster.Cluster, rel *relea
 	return same
 }
 
-// suite runs one suite under its budget.
-func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.Release, planned result.PlanSuite) {
+// suite runs what one suite has to show, under its budget.
+func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.Release, wanted result.PlanSuite) {
 	at := func(event result.Event) result.Event {
-		event.Cell, event.Suite = e.cell.ID, planned.Name
+		event.Cell, event.Suite = e.cell.ID, wanted.Name
 		return event
 	}
-	shown := newTally(planned.Expected)
+	shown := newTally(wanted.Expected)
 	e.add(at(result.Event{Kind: result.SuiteStarted}))
-	err := e.phase(ctx, planned.Name, e.plan.Budgets.Suite, func(ctx context.Context) error {
+	err := e.phase(ctx, wanted.Name, seconds(e.plan.Budgets.Suite), func(ctx context.Context) error {
 		if ctx.Err() != nil { // the journal may have failed just now
 			return ctx.Err()
 		}
-		suite, err := e.Suite(planned.Name)
+		suite, err := e.Suite(wanted.Name)
 		if err != nil {
 			return err
 		}
-		dir := filepath.Join(e.dir, "suites", planned.Name)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
+		dir, err := freshDir(filepath.Join(e.dir, "suites", wanted.Name))
+		if err != nil {
+			return fmt.Errorf("making the suite's directory: %w", err)
 		}
 		env := suites.Env{
-			Cluster: c, Release: rel, Expected: planned.Expected, Dir: dir, Procs: e.Procs, Tool: e.Tool,
+			Cluster: c, Release: rel, Expected: wanted.Expected, Dir: dir, Procs: e.Procs, Tool: e.Tool,
 			Artifact: func(ctx context.Context, asset string) (string, error) { return e.Artifact(ctx, rel, asset) },
 		}
 		return suite.Run(ctx, env, func(found result.Case) {
-			shown.take(found)
-			e.add(at(result.Event{Kind: result.CaseEnded, Case: &found}))
+			shown.take(found, func() { e.add(at(result.Event{Kind: result.CaseEnded, Case: &found})) })
 		})
 	})
+	shown.end()
 	ended := result.Event{Kind: result.SuiteEnded}
 	if err != nil {
 		ended.Text = err.Error()
@@ -153,6 +188,7 @@ type tally struct {
 	mu      sync.Mutex
 	missing map[string]bool
 	wrong   bool
+	over    bool
 }
 
 func newTally(expected []string) *tally {
@@ -163,54 +199,27 @@ func newTally(expected []string) *tally {
 	return t
 }
 
-func (t *tally) take(c result.Case) {
+// take counts a case and records it. What comes after the suite was given up
+// is neither: it would stand outside the suite.
+func (t *tally) take(c result.Case, record func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return
+	}
 	delete(t.missing, c.Name)
 	t.wrong = t.wrong || c.Outcome != result.Pass
+	record()
+}
+
+func (t *tally) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
 }
 
 func (t *tally) sound() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return !t.wrong && len(t.missing) == 0
-}
-
-// recorder appends events and remembers the first failure. A run whose journal
-// cannot be written proves nothing any more: its work is cancelled, nothing
-// new is taken up, and only the teardown remains.
-// Suites emit from goroutines of their own, hence the lock.
-type recorder struct {
-	journal *result.Journal
-	observe func(result.Event)
-	stop    context.CancelCauseFunc
-	mu      sync.Mutex
-	err     error
-}
-
-func (r *recorder) add(event result.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	written, err := r.journal.Append(event)
-	if err != nil {
-		if r.err == nil {
-			r.err = fmt.Errorf("writing the journal: %w", err)
-			r.stop(r.err)
-		}
-		return
-	}
-	if r.observe != nil {
-		r.observe(written)
-	}
-}
-
-func (r *recorder) failed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
-}
-
-// NewID names a run by its start: names sort as the runs were started.
-func NewID(now time.Time, random string) string {
-	return now.UTC().Format("20060102-150405") + "-" + random
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,9 @@ func newProvisioner(o Options) *provisioner {
 // Up makes a network, and a disk and a machine for each node; see
 // provision.Provisioner.
 func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
+	if spec.Adopt {
+		return p.adopt(ctx, lease, spec)
+	}
 	if err := p.begin(lease, spec); err != nil {
 		return nil, err
 	}
@@ -87,12 +91,50 @@ func nodeName(lease string, i int) (string, cluster.Role) {
 	}
 }
 
-// begin refuses an Up that nobody may ask for.
-func (p *provisioner) begin(lease provision.Lease, spec provision.Spec) error {
+// adopt takes over what an Up has made to its end: every machine, and the
+// kubeconfig, which comes last.
+func (p *provisioner) adopt(ctx context.Context, lease provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
+	if err := p.check(lease, spec); err != nil {
+		return nil, err
+	}
+	spec.Phase("adopt")
+	if err := p.call(ctx, lease.Name, "list the lease"); err != nil {
+		return nil, err
+	}
+	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Version: spec.Release.Kubernetes()}
+	text, err := os.ReadFile(c.Kubeconfig)
+	if err != nil || string(text) != p.kubeconfig(lease.Name) {
+		return nil, fmt.Errorf("fake: taking over lease %s: its kubeconfig was never written: %w", lease.Name, errors.Join(err))
+	}
+	machines, err := p.cloud.machines(lease.Name)
+	if err != nil {
+		return nil, err
+	}
+	for i := range 1 + spec.Workers {
+		name, role := nodeName(lease.Name, i)
+		at := slices.IndexFunc(machines, func(r Record) bool { return r.Name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("fake: taking over lease %s: there is no %s", lease.Name, name)
+		}
+		c.Nodes = append(c.Nodes, cluster.Node{Name: name, Role: role, Transport: node{p, machines[at]}})
+	}
+	return c, nil
+}
+
+// check refuses a lease and a spec that nobody may come with.
+func (p *provisioner) check(lease provision.Lease, spec provision.Spec) error {
 	for _, wrong := range []error{checkLease(lease), checkSpec(lease, spec)} {
 		if wrong != nil {
 			return p.cloud.misuse("Up: %v", wrong)
 		}
+	}
+	return nil
+}
+
+// begin refuses an Up that nobody may ask for.
+func (p *provisioner) begin(lease provision.Lease, spec provision.Spec) error {
+	if err := p.check(lease, spec); err != nil {
+		return err
 	}
 	all, err := p.cloud.All()
 	if err != nil {

@@ -55,7 +55,11 @@ func newProvisioner(cfg provision.Config) (provision.Provisioner, error) {
 
 // Up makes the cluster; see provision.Provisioner.
 func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
-	c, err := p.up(ctx, lease, spec)
+	bring := p.up
+	if spec.Adopt {
+		bring = p.adopt
+	}
+	c, err := bring(ctx, lease, spec)
 	return c, cutShort(ctx, err)
 }
 

@@ -18,13 +18,14 @@ const (
 	labelCell    = "dev.qualify.cell"
 	labelOwner   = "dev.qualify.owner"
 	labelExpires = "dev.qualify.expires"
+	labelHome    = "dev.qualify.home"  // the run's directory, see provision.Lease
 	labelCache   = "dev.qualify.cache" // node images: kept between runs, owned by nobody
 )
 
 func leaseLabels(l provision.Lease) map[string]string {
 	return map[string]string{
 		labelLease: l.Name, labelRun: l.Run, labelCell: l.Cell, labelOwner: l.Owner,
-		labelExpires: l.Expires.UTC().Format(time.RFC3339),
+		labelExpires: l.Expires.UTC().Format(time.RFC3339), labelHome: l.Home,
 	}
 }
 
@@ -101,7 +102,7 @@ func inspect(ctx context.Context, kind, id string) (provision.Resource, error) {
 			r.Name = in.RepoTags[0]
 		}
 	}
-	r.Lease = provision.Lease{Name: labels[labelLease], Run: labels[labelRun], Cell: labels[labelCell], Owner: labels[labelOwner]}
+	r.Lease = provision.Lease{Name: labels[labelLease], Run: labels[labelRun], Cell: labels[labelCell], Owner: labels[labelOwner], Home: labels[labelHome]}
 	// An unreadable expiry stays zero: gc treats such a lease as known only
 	// through its run, never as expired by date.
 	r.Lease.Expires, _ = time.Parse(time.RFC3339, labels[labelExpires])

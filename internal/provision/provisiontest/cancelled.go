@@ -52,11 +52,12 @@ func cancelled(s subject, at point) {
 	stop := s.watch(l, at.count, cancel)
 	cut := make(chan time.Time, 1)
 	context.AfterFunc(ctx, func() { cut <- time.Now() })
-	c, err := s.instance().Up(ctx, l, s.spec(func(phase string) {
+	spec := s.spec(func(phase string) {
 		if phase == at.phase {
 			cancel()
 		}
-	}))
+	})
+	c, err := s.instance().Up(ctx, l, spec)
 	returned := time.Now()
 	stop()
 	if err == nil && (at.reached || c == nil) {
@@ -73,6 +74,8 @@ func cancelled(s subject, at point) {
 	}
 	s.stamped(l)
 	s.collectsHalf(l)
+	spec.Phase = func(string) {}
+	s.adoptsHalf(l, spec)
 	s.down(s.instance(), l)
 }
 

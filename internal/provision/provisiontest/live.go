@@ -46,6 +46,7 @@ func live(s subject) shape {
 		}
 	}
 	s.refusesSecond(p, l, c)
+	s.adopts(l, spec, c)
 	for _, n := range []cluster.Node{c.Nodes[0], c.Nodes[len(c.Nodes)-1]} {
 		s.t.Run("transport to the "+string(n.Role), func(t *testing.T) { Transport(t, n) })
 	}
@@ -233,6 +234,9 @@ func nothing(s subject) {
 	other := s.lease()
 	others := s.Add(s.t, other.Name+"-odd", other)
 	s.nothingCollected(p, l)
+	if c, err := s.adopt(l, s.spec(func(string) {})); err == nil || c != nil {
+		s.t.Errorf("a cluster was taken over that was never made: %v, %v", c, err)
+	}
 	s.down(p, l)
 	s.down(s.instance(), l)
 	// A lease without a name fits everything, so it must fit nothing.

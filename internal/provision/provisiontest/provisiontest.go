@@ -110,6 +110,7 @@ func (s subject) lease() provision.Lease {
 	l := provision.Lease{
 		Name: "q-contract-" + hex.EncodeToString(random), Run: "contract-run", Cell: s.Cell.ID,
 		Owner: `host.example/42 "$HOME" \ ü`, Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second),
+		Home: `/results of "contract"/run-ü`,
 	}
 	s.t.Cleanup(func() {
 		if err := s.instance().Down(s.patient(), l); err != nil {

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qualify-dev/qualify/internal/claim"
+	"github.com/qualify-dev/qualify/internal/identity"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/report"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/matrix"
+)
+
+// execution is what a run is executed with, by run and by resume.
+type execution struct {
+	workshop
+	plan     run.Plan
+	releases map[string]*release.Release // by digest
+	how      manner
+	ui       console
+}
+
+// work executes what is left of the plan in the run's directory, and judges
+// what was recorded, also of a run that could not record everything. That one
+// is said, and proves nothing that is good.
+func (x execution) work(cmd *cobra.Command, dir runDirectory) error {
+	hold, err := holdOn(dir)
+	if err != nil {
+		return err
+	}
+	x.ui.begin(dir.id, x.plan, hold.past)
+	failed := x.execute(cmd.Context(), hold)
+	x.ui.close()
+	var lost *claim.LostError
+	if errors.As(failed, &lost) {
+		return errors.Join(failed, hold.end()) // what the run shows is the other process's to say
+	}
+	failed = errors.Join(failed, hold.end())
+	err = conclude(cmd, x.wiring, dir)
+	if failed == nil {
+		return err
+	}
+	var verdict *verdictError
+	if errors.As(err, &verdict) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "qualify: "+report.Console(failed.Error()))
+		return err
+	}
+	return errors.Join(failed, err)
+}
+
+func (x execution) execute(ctx context.Context, hold *hold) error {
+	var names []string
+	capacity := map[string]int{}
+	for _, c := range x.plan.Cells {
+		name := c.Values[matrix.Provisioner]
+		entry, err := x.entry(name)
+		if err != nil {
+			return err
+		}
+		names, capacity[name] = append(names, name), entry.Capacity
+	}
+	provisioners, err := x.provisioners(names, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go hold.claim.Keep(ctx, cancel)
+	return run.Execute(ctx, x.plan, run.Deps{
+		Run: hold.dir.id, Dir: hold.dir.path, Owner: owner(), Journal: hold.journal, Past: hold.past, Relieve: hold.reserve.free,
+		Provisioners: provisioners, Capacity: capacity, Releases: x.releases, Suite: x.suite,
+		Prover: identity.Prover{Artifact: x.artifact, Arch: runtime.GOARCH}, Artifact: x.artifact, Tool: tool,
+		Procs: x.how.Procs, Keep: x.how.Keep, Collect: x.how.Collect, Grace: x.how.Grace, Now: now, Observe: x.ui.event,
+	})
+}
+
+// hold is this process's hold on a run's directory: nobody else works on it,
+// the journal is open, and there is space for the last words.
+type hold struct {
+	dir     runDirectory
+	claim   *claim.Claim
+	reserve *reserve
+	journal *result.Journal
+	past    []result.Event
+}
+
+// holdOn claims a run's directory and opens its journal. The error is a
+// usageError where another process works on the run.
+func holdOn(dir runDirectory) (h *hold, err error) {
+	h = &hold{dir: dir}
+	h.claim, err = claim.Take(dir.path, claim.Options{Owner: owner()})
+	var busy *claim.BusyError
+	if errors.As(err, &busy) {
+		return nil, &usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.claim.Release())
+		}
+	}()
+	if h.reserve, err = setAside(dir.file(".reserve")); err != nil {
+		return nil, err
+	}
+	if h.journal, h.past, err = result.Open(dir.file("journal.jsonl"), now); err != nil {
+		return nil, errors.Join(err, h.reserve.remove())
+	}
+	h.journal.Guard(h.claim.Held)
+	return h, nil
+}
+
+// end lets go of the directory.
+func (h *hold) end() error {
+	return errors.Join(h.journal.Close(), h.reserve.remove(), h.claim.Release())
+}
