@@ -31,6 +31,8 @@ type world struct {
 	suites  []suites.Suite
 	systems []string // operating systems, one for each cell
 	budgets Budgets
+	retries int
+	guard   func() error // of the journal
 	deps    Deps
 	journal string
 	// runs names the release that the nodes say they run. It changes while
@@ -137,7 +139,7 @@ func (w *world) plan() Plan {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	plan.Budgets = w.budgets
+	plan.Budgets, plan.Retries = w.budgets, w.retries
 	if plan.Hash, err = plan.hash(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -155,6 +157,25 @@ type outcome struct {
 // execute runs the plan, and judges what is on disk then.
 func (w *world) execute(ctx context.Context) outcome {
 	w.t.Helper()
+	var err error
+	if w.deps.Journal, err = result.Create(w.journal, w.deps.Now); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.work(ctx)
+}
+
+// resume goes on with the plan where the journal ends.
+func (w *world) resume(ctx context.Context) outcome {
+	w.t.Helper()
+	var err error
+	if w.deps.Journal, w.deps.Past, err = result.Open(w.journal, w.deps.Now); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.work(ctx)
+}
+
+func (w *world) work(ctx context.Context) outcome {
+	w.t.Helper()
 	plan := w.plan()
 	entry := fake.Entry(w.options)
 	p, err := entry.New(provision.Config{Log: w.t.Logf})
@@ -164,9 +185,7 @@ func (w *world) execute(ctx context.Context) outcome {
 	if w.deps.Provisioners == nil {
 		w.deps.Provisioners = map[string]provision.Provisioner{fake.Name: p}
 	}
-	if w.deps.Journal, err = result.Create(w.journal, w.deps.Now); err != nil {
-		w.t.Fatal(err)
-	}
+	w.deps.Journal.Guard(w.guard)
 	var o outcome
 	o.err = Execute(ctx, plan, w.deps)
 	if err := w.deps.Journal.Close(); err != nil {

@@ -40,6 +40,9 @@ type Options struct {
 	// Stuck tells resources that cannot be removed.
 	Stuck func(r provision.Resource) bool
 
+	// Called hears of each call to the cloud as it begins; nil hears nothing.
+	Called func(what string)
+
 	Answers []Answer // what the nodes say to commands: the first that knows, says it
 	Server  string   // URL of an API server for all clusters, see Cloud.API; "" leads nowhere
 }

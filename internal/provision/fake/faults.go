@@ -26,6 +26,9 @@ func (p *provisioner) roll(lease, call string) float64 {
 // call is what every call to the cloud begins with: it takes its time, and may
 // be refused. Then it has changed nothing.
 func (p *provisioner) call(ctx context.Context, lease, what string) error {
+	if p.options.Called != nil {
+		p.options.Called(what)
+	}
 	took := time.Duration(p.roll(lease, what+": time") * float64(p.options.Slow))
 	if err := sleep(ctx, took); err != nil {
 		return fmt.Errorf("fake cloud: %s: %w", what, err)
