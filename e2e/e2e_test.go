@@ -52,6 +52,7 @@ type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
 	results string
+	decoy   string // stands for the user's kubeconfig
 	stdout  bytes.Buffer
 	stderr  bytes.Buffer
 	ended   chan error
@@ -61,28 +62,35 @@ type process struct {
 // kubeconfig in the environment, which it must never touch.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, results: t.TempDir(), ended: make(chan error, 1)}
-	decoy := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(decoy, []byte("the user's own\n"), 0o600); err != nil {
+	p := &process{t: t, results: t.TempDir(), decoy: filepath.Join(t.TempDir(), "kubeconfig")}
+	if err := os.WriteFile(p.decoy, []byte("the user's own\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(program(t), append(args, "--results", p.results)...)
-	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+decoy, "CI=true")
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.ended <- p.cmd.Wait() }()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // where the test gave up on it
-		if data, err := os.ReadFile(decoy); err != nil || string(data) != "the user's own\n" {
+		if data, err := os.ReadFile(p.decoy); err != nil || string(data) != "the user's own\n" {
 			t.Errorf("the user's kubeconfig was touched: %q, %v", data, err)
 		}
 		if t.Failed() {
 			t.Logf("stdout:\n%s\nstderr:\n%s", p.stdout.String(), p.stderr.String())
 		}
 	})
+	p.again(args...)
 	return p
+}
+
+// again runs the program once more on the same results.
+func (p *process) again(args ...string) {
+	p.t.Helper()
+	cmd := exec.Command(program(p.t), append(args, "--results", p.results)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.decoy, "CI=true")
+	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	p.cmd, p.ended = cmd, ended
+	p.t.Cleanup(func() { _ = cmd.Process.Kill() }) // where the test gave up on it
 }
 
 // wait returns the exit code.
@@ -359,6 +367,68 @@ func TestKilledRunIsCollected(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
 		t.Errorf("judging a killed run: %v, want exit code 3: %s", err, out)
 	}
+}
+
+// A run that is killed, wherever, is gone on with: the verdict is that of a run
+// that nobody disturbed, and nothing is left.
+func TestKilledRunIsResumed(t *testing.T) {
+	inPhase := func(name string) func(result.Event) bool {
+		return func(e result.Event) bool { return e.Kind == result.PhaseStarted && e.Phase == name }
+	}
+	for _, test := range []struct {
+		name   string
+		match  func(result.Event) bool
+		adopts bool
+	}{
+		{"while nodes are made", inPhase("create"), false},
+		{"while the cluster comes up", inPhase("ready"), false},
+		{"in a suite", func(e result.Event) bool { return e.Kind == result.CaseEnded }, true},
+		{"in the teardown", inPhase("down"), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := start(t, "--os", "debian-12", "--k8s", k8s, "--suite", "smoke")
+			p.awaitEvent(test.name, runLimit, test.match)
+			if test.name == "while nodes are made" {
+				time.Sleep(3 * time.Second) // in the middle of it
+			}
+			if err := p.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			p.wait()
+			before := p.events()
+			p.again("resume", "latest")
+			if code := p.wait(); code != 0 {
+				t.Fatalf("resumed: exit code %d, want 0", code)
+			}
+			nothingLeft(t)
+			if doc := p.verdict(); doc.Verdict != result.Qualified || doc.Cells[0].Suites[0].Passed != doc.Cells[0].Suites[0].Expected {
+				t.Errorf("verdict %+v", doc)
+			}
+			after := p.events()[len(before):]
+			adopted := false
+			for _, e := range after {
+				adopted = adopted || inPhase("adopt")(e)
+				for _, b := range before {
+					if e.Kind == result.CaseEnded && b.Kind == result.CaseEnded && e.Case.Name == b.Case.Name && len(before) < len(after) && test.adopts {
+						t.Errorf("%q was run again", e.Case.Name)
+					}
+				}
+			}
+			if adopted != test.adopts {
+				t.Errorf("the cluster was taken over: %v, want %v", adopted, test.adopts)
+			}
+			judgedAgain(t, p)
+		})
+	}
+}
+
+func (p *process) events() []result.Event {
+	p.t.Helper()
+	events, _, err := result.ReadFile(p.file("journal.jsonl"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return events
 }
 
 func gc(t *testing.T, results string) {

@@ -92,9 +92,8 @@ type hold struct {
 
 // holdOn claims a run's directory and opens its journal. The error is a
 // usageError where another process works on the run.
-func holdOn(dir runDirectory) (h *hold, err error) {
-	h = &hold{dir: dir}
-	h.claim, err = claim.Take(dir.path, claim.Options{Owner: owner()})
+func holdOn(dir runDirectory) (*hold, error) {
+	c, err := claim.Take(dir.path, claim.Options{Owner: owner()})
 	var busy *claim.BusyError
 	if errors.As(err, &busy) {
 		return nil, &usageError{err}
@@ -102,18 +101,14 @@ func holdOn(dir runDirectory) (h *hold, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, h.claim.Release())
-		}
-	}()
+	h := &hold{dir: dir, claim: c}
 	if h.reserve, err = setAside(dir.file(".reserve")); err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.Release())
 	}
 	if h.journal, h.past, err = result.Open(dir.file("journal.jsonl"), now); err != nil {
-		return nil, errors.Join(err, h.reserve.remove())
+		return nil, errors.Join(err, h.reserve.remove(), c.Release())
 	}
-	h.journal.Guard(h.claim.Held)
+	h.journal.Guard(c.Held)
 	return h, nil
 }
 

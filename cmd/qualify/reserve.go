@@ -20,9 +20,10 @@ type reserve struct {
 	had  bool
 }
 
-// setAside takes the space. Where there is none the run does not begin.
+// setAside takes the space, or what is missing of it. Where there is none the
+// run does not begin.
 func setAside(path string) (*reserve, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("setting disk space aside: %w", err)
 	}

@@ -68,7 +68,7 @@ func newRunDirectory(results string, plan run.Plan, info runInfo) (runDirectory,
 	}
 	scratch := runDirectory{id: info.ID, path: filepath.Join(results, scratchPrefix+info.ID)}
 	made := runDirectory{id: info.ID, path: filepath.Join(results, info.ID)}
-	if err := errors.Join(scratch.fill(plan, info)); err != nil {
+	if err := scratch.fill(plan, info); err != nil {
 		return runDirectory{}, errors.Join(usagef("making the run's directory: %w", err), os.RemoveAll(scratch.path))
 	}
 	if err := os.Rename(scratch.path, made.path); err != nil {
@@ -83,6 +83,9 @@ func (d runDirectory) fill(plan run.Plan, info runInfo) error {
 		return err
 	}
 	if err := errors.Join(writeJSON(d.file("plan.json"), plan), writeJSON(d.file("run.json"), info)); err != nil {
+		return err
+	}
+	if _, err := setAside(d.file(".reserve")); err != nil {
 		return err
 	}
 	journal, err := result.Create(d.file("journal.jsonl"), now)

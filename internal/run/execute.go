@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -158,10 +159,10 @@ func (m *moment) since() (time.Duration, bool) {
 	return m.now().Sub(m.at), !m.at.IsZero()
 }
 
-// panicked keeps the first panic of several goroutines.
+// panicked keeps the first panic of several goroutines, with its stack.
 type panicked struct {
-	mu    sync.Mutex
-	value any
+	mu   sync.Mutex
+	text string
 }
 
 // keep is to be deferred.
@@ -169,8 +170,8 @@ func (p *panicked) keep() {
 	if value := recover(); value != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.value == nil {
-			p.value = value
+		if p.text == "" {
+			p.text = fmt.Sprintf("%v\n%s", value, debug.Stack())
 		}
 	}
 }
@@ -178,7 +179,7 @@ func (p *panicked) keep() {
 func (p *panicked) again() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.value != nil {
-		panic(fmt.Sprint(p.value)) // as a text: the stack is another's by now
+	if p.text != "" {
+		panic(p.text)
 	}
 }
