@@ -93,7 +93,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	}
 	defer closeLog()
 	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
-	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }}
+	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, forwards: proxyForwards}
 	wiring := network.start(ctx, 1+spec.Workers)
 	defer wiring.stop()
 	watchCtx, stopWatch := context.WithCancel(ctx)

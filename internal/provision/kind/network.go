@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"sort"
 	"strings"
 	"time"
@@ -24,7 +26,10 @@ import (
 type podNetwork struct {
 	// kubeconfig returns the cluster's kubeconfig once the control plane has one.
 	kubeconfig func() (string, error)
-	wired      map[string]string // what each node was last given
+	// forwards is nil once a node's kube-proxy forwards Services.
+	forwards func(ctx context.Context, address string) error
+	wired    map[string]string    // what each node was last given
+	seen     map[string]time.Time // since when a node waits for its kube-proxy
 }
 
 // poll is how often the API server is asked for new nodes.
@@ -51,16 +56,18 @@ const connectPoll = 2 * time.Second
 // run wires nodes until want of them are, or ctx ends: then it tells what was
 // missing last.
 func (p *podNetwork) run(ctx context.Context, want int) error {
-	p.wired = map[string]string{}
+	p.wired, p.seen = map[string]string{}, map[string]time.Time{}
 	var client kubernetes.Interface
 	// Complaints are normal while the API server comes up; the last one tells
 	// why, if the time runs out.
 	last := errors.New("the API server gave no node a pod range")
 	for {
+		pace := connectPoll
 		if client == nil {
 			client = p.connect()
 		}
 		if client != nil {
+			pace = poll
 			done, err := p.wire(ctx, client, want)
 			if err != nil && ctx.Err() == nil {
 				last = err
@@ -72,7 +79,7 @@ func (p *podNetwork) run(ctx context.Context, want int) error {
 		select {
 		case <-ctx.Done():
 			return last
-		case <-time.After(poll):
+		case <-time.After(pace):
 		}
 	}
 }
@@ -109,9 +116,14 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 		return false, fmt.Errorf("listing nodes: %w", err)
 	}
 	ranges := podRanges(list.Items)
+	var waits error
 	for _, r := range ranges {
 		script := nodeNetworkScript(r, ranges)
 		if p.wired[r.node] == script {
+			continue
+		}
+		if err := p.awaitProxy(ctx, r); err != nil {
+			waits = err
 			continue
 		}
 		if _, err := (node{r.node}).Exec(ctx, cluster.Script(script)); err != nil {
@@ -122,17 +134,65 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 	if len(ranges) < want {
 		return false, fmt.Errorf("%d of %d nodes have been given a pod range", len(ranges), want)
 	}
-	return true, nil
+	return waits == nil, waits
+}
+
+// proxyPatience is how long a node is kept without a pod network for the sake
+// of its kube-proxy. After that whoever looks whether the cluster is ready has
+// to say what is wrong.
+const proxyPatience = 20 * time.Second
+
+// awaitProxy keeps the control plane, which has the first node to become
+// Ready, without a pod network until its kube-proxy forwards Services. Cluster
+// DNS is waiting for that node: started earlier, it asks in vain for the API
+// server's Service, and asks again only after ten seconds or more.
+func (p *podNetwork) awaitProxy(ctx context.Context, r podRange) error {
+	if !r.controlPlane || p.wired[r.node] != "" {
+		return nil
+	}
+	if p.seen[r.node].IsZero() {
+		p.seen[r.node] = time.Now()
+	}
+	if err := p.forwards(ctx, r.address); err != nil && time.Since(p.seen[r.node]) < proxyPatience {
+		return fmt.Errorf("kube-proxy of node %s: %w", r.node, err)
+	}
+	return nil
+}
+
+// proxyForwards asks kube-proxy at its health port, which it serves once it has
+// set up what the API server told it.
+func proxyForwards(ctx context.Context, address string) error {
+	const port = "10256"
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(address, port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DisableKeepAlives: true} // no proxy: the node is on this machine
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answers %s", answer.Status)
+	}
+	return nil
 }
 
 // podRange is a node's place in the pod network.
-type podRange struct{ node, address, cidr string }
+type podRange struct {
+	node, address, cidr string
+	controlPlane        bool
+}
 
 // podRanges lists the nodes that have both an address and a pod range.
 func podRanges(nodes []corev1.Node) []podRange {
 	var ranges []podRange
 	for _, n := range nodes {
-		r := podRange{node: n.Name, cidr: n.Spec.PodCIDR}
+		_, controlPlane := n.Labels["node-role.kubernetes.io/control-plane"]
+		r := podRange{node: n.Name, cidr: n.Spec.PodCIDR, controlPlane: controlPlane}
 		for _, a := range n.Status.Addresses {
 			if a.Type == corev1.NodeInternalIP && r.address == "" {
 				r.address = a.Address

@@ -14,9 +14,9 @@ import (
 )
 
 var threeNodes = []podRange{
-	{"q-1-control-plane", "172.18.0.3", "10.244.0.0/24"},
-	{"q-1-worker", "172.18.0.4", "10.244.1.0/24"},
-	{"q-1-worker2", "172.18.0.2", "10.244.2.0/24"},
+	{"q-1-control-plane", "172.18.0.3", "10.244.0.0/24", true},
+	{"q-1-worker", "172.18.0.4", "10.244.1.0/24", false},
+	{"q-1-worker2", "172.18.0.2", "10.244.2.0/24", false},
 }
 
 func TestPodRanges(t *testing.T) {
@@ -27,11 +27,13 @@ func TestPodRanges(t *testing.T) {
 		return corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: address}
 	}
 	hostname := corev1.NodeAddress{Type: corev1.NodeHostName, Address: "q-1-worker"}
+	head := node("q-1-control-plane", "10.244.0.0/24", internal("172.18.0.3"))
+	head.Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	got := podRanges([]corev1.Node{
 		node("q-1-worker", "10.244.1.0/24", hostname, internal("172.18.0.4"), internal("fc00::4")),
 		node("no-address", "10.244.3.0/24", hostname),
 		node("no-range", "", internal("172.18.0.9")),
-		node("q-1-control-plane", "10.244.0.0/24", internal("172.18.0.3")),
+		head,
 	})
 	if !slices.Equal(got, threeNodes[:2]) {
 		t.Errorf("ranges %v", got)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -340,7 +341,10 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &podNetwork{wired: map[string]string{}, kubeconfig: func() (string, error) { return "", errors.New("not yet") }}
+	p := &podNetwork{
+		wired: map[string]string{}, seen: map[string]time.Time{},
+		kubeconfig: func() (string, error) { return "", errors.New("not yet") },
+	}
 	for i, want := range []int{1, 1, 3, 3} { // so many scripts have been run
 		if i == 2 {
 			give(1) // with a new peer, the old node is told too
@@ -357,6 +361,71 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, wires.stop)
 	if err := <-wires.done; err == nil {
 		t.Error("a network was done without its kubeconfig")
+	}
+}
+
+// The control plane gets its network when its kube-proxy forwards Services, or
+// has had the time to; nobody else waits.
+func TestPodNetworkAwaitsTheProxy(t *testing.T) {
+	silent := errors.New("connection refused")
+	asked := ""
+	p := &podNetwork{
+		wired: map[string]string{}, seen: map[string]time.Time{},
+		forwards: func(_ context.Context, address string) error {
+			asked = address
+			return silent
+		},
+	}
+	head, worker := threeNodes[0], threeNodes[1]
+	ctx := context.Background()
+	for range 2 {
+		if err := p.awaitProxy(ctx, head); !errors.Is(err, silent) || !strings.Contains(err.Error(), head.node) || asked != head.address {
+			t.Errorf("asked %s: %v", asked, err)
+		}
+	}
+	if err := p.awaitProxy(ctx, worker); err != nil {
+		t.Errorf("a worker waits: %v", err)
+	}
+	p.wired[head.node] = "once"
+	if err := p.awaitProxy(ctx, head); err != nil {
+		t.Errorf("a node that has its network waits: %v", err)
+	}
+	p.wired = map[string]string{}
+	p.seen[head.node] = time.Now().Add(-proxyPatience)
+	if err := p.awaitProxy(ctx, head); err != nil {
+		t.Errorf("it waits for ever: %v", err)
+	}
+	p.seen = map[string]time.Time{}
+	p.forwards = func(context.Context, string) error { return nil }
+	if err := p.awaitProxy(ctx, head); err != nil {
+		t.Errorf("the proxy forwards: %v", err)
+	}
+}
+
+func TestProxyForwards(t *testing.T) {
+	const address = "127.77.0.1" // all of 127/8 is this machine
+	if err := proxyForwards(context.Background(), address); err == nil {
+		t.Error("nobody listens, and it forwards")
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "10256"))
+	if err != nil {
+		t.Skip(err)
+	}
+	status := http.StatusServiceUnavailable
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.WriteHeader(status)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	if err := proxyForwards(context.Background(), address); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("a proxy that is not ready: %v", err)
+	}
+	status = http.StatusOK
+	if err := proxyForwards(context.Background(), address); err != nil {
+		t.Error(err)
 	}
 }
 
