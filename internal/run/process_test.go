@@ -354,4 +354,3 @@ func (k *killable) left() []fake.Record {
 	}
 	return left
 }
-

@@ -28,7 +28,9 @@ func (d *told) lease(name string) *told {
 func (d *told) closed(name string) *told {
 	return d.add(result.Event{Kind: result.LeaseClosed, Text: name})
 }
-func (d *told) kept(name string) *told { return d.add(result.Event{Kind: result.LeaseKept, Text: name}) }
+func (d *told) kept(name string) *told {
+	return d.add(result.Event{Kind: result.LeaseKept, Text: name})
+}
 
 func (d *told) compared(stage string, change ...func(*result.Event)) *told {
 	e := result.Event{Kind: result.IdentityMatch, Stage: stage, Release: "sha256:1", Checked: []string{"kubelet: 1"}}

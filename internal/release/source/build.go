@@ -44,7 +44,8 @@ type builder struct {
 
 	programs map[string]string // path of each program by its file name
 	wanted   imageRefs         // what the candidate itself asks for
-	userland string            // tar of the Debian userland that some images stand on
+	userland string            // tar of the Debian userland that agnhost stands on
+	filters  string            // tar of the packet filters that kube-proxy calls
 	step     struct{ cached bool }
 }
 

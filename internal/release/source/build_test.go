@@ -219,7 +219,7 @@ func TestReleaseWithReplacement(t *testing.T) {
 	digest := map[bool]string{}
 	for _, replaced := range []bool{false, true} {
 		b := newBuilder(t, fakeVersion)
-		b.userland = fakeUserland(t)
+		b.userland, b.filters = fakeUserland(t), fakeUserland(t)
 		fakePrograms(t, b)
 		if replaced {
 			b.replace["bin/linux/amd64/kube-proxy"] = own
@@ -266,12 +266,13 @@ func TestReleaseErrors(t *testing.T) {
 	for name, spoil := range map[string]func(*builder){
 		"no program":  func(b *builder) { b.programs["kubelet"] = filepath.Join(b.cache.Dir, "absent") },
 		"no userland": func(b *builder) { b.userland = filepath.Join(b.cache.Dir, "absent") },
+		"no filters":  func(b *builder) { b.filters = filepath.Join(b.cache.Dir, "absent") },
 		"no passwd":   func(b *builder) { b.userland = tarOf(t, [2]string{"etc/group", ""}) },
 		"no own file": func(b *builder) { b.replace["bin/linux/amd64/kubelet"] = filepath.Join(b.cache.Dir, "absent") },
 		"no version":  func(b *builder) { b.version = "v1.99.5" },
 	} {
 		b := newBuilder(t, fakeVersion)
-		b.userland = fakeUserland(t)
+		b.userland, b.filters = fakeUserland(t), fakeUserland(t)
 		fakePrograms(t, b)
 		spoil(b)
 		if manifest, _, err := b.release(t.Context(), ""); err == nil || manifest != "" {
@@ -286,7 +287,7 @@ func TestReleaseErrors(t *testing.T) {
 		}
 	}
 	b := newBuilder(t, fakeVersion)
-	b.userland = fakeUserland(t)
+	b.userland, b.filters = fakeUserland(t), fakeUserland(t)
 	fakePrograms(t, b)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -300,7 +301,7 @@ func TestReleaseKey(t *testing.T) {
 	own := write(t, filepath.Join(t.TempDir(), "own"), "own", 0o755)
 	base := func() *builder {
 		return &builder{
-			version: "v1.34.4", arch: "amd64", tool: &goTool{version: "go1.26.8"}, cache: cache.Cache{Dir: "/c"}, userland: "/c/u1",
+			version: "v1.34.4", arch: "amd64", tool: &goTool{version: "go1.26.8"}, cache: cache.Cache{Dir: "/c"}, userland: "/c/u1", filters: "/c/f1",
 			programs: map[string]string{"kubelet": "/c/k1/kubelet", "etcd": "/c/k2/etcd"},
 			wanted:   imageRefs{byName: map[string]string{"etcd": "r/etcd:1"}, pause: "r/pause:1", agnhost: "r/agnhost:1"},
 			replace:  map[string]string{"bin/linux/amd64/kubelet": own},
@@ -317,6 +318,7 @@ func TestReleaseKey(t *testing.T) {
 		"arch":            func(b *builder) { b.arch = "arm64" },
 		"toolchain":       func(b *builder) { b.tool.version = "go1.26.9" },
 		"userland":        func(b *builder) { b.userland = "/c/u2" },
+		"filters":         func(b *builder) { b.filters = "/c/f2" },
 		"program":         func(b *builder) { b.programs["kubelet"] = "/c/k3/kubelet" },
 		"another program": func(b *builder) { b.programs["etcdctl"] = "/c/k2/etcdctl" },
 		"program renamed": func(b *builder) {

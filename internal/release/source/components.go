@@ -85,7 +85,7 @@ func (b *builder) pauseImage() namedImage {
 
 func (b *builder) kubeProxyImage() namedImage {
 	img := b.programImage("kube-proxy")
-	img.base = b.userland
+	img.base = b.filters
 	return img
 }
 

@@ -126,7 +126,7 @@ func buildFake(t *testing.T, b *builder, userland string) (cached []string) {
 		b.step.cached = false
 		switch {
 		case s.name == "image userland":
-			b.userland = userland
+			b.userland, b.filters = userland, userland
 			continue
 		case s.name == "pause" && !installed("gcc"):
 			t.Log("gcc is not installed: pause is a stand-in")

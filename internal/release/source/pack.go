@@ -57,7 +57,7 @@ func (b *builder) releaseName() string { return "kubernetes-" + b.version + "-so
 // releaseKey covers every input of packing: the places of compiled programs
 // end in the keys of their own content, a user's own file counts by its hash.
 func (b *builder) releaseKey() (string, error) {
-	parts := []string{packVersion, b.tool.version, b.version, b.arch, b.userland, fmt.Sprint(b.wanted)}
+	parts := []string{packVersion, b.tool.version, b.version, b.arch, b.userland, b.filters, fmt.Sprint(b.wanted)}
 	for _, name := range sortedKeys(b.programs) {
 		parts = append(parts, name, b.programs[name])
 	}

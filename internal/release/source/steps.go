@@ -138,10 +138,18 @@ func buildPause(ctx context.Context, b *builder) error {
 // buildUserland makes what kube-proxy (packet filters) and agnhost (network
 // clients that the specs call by name) need around their program. netcat is
 // the OpenBSD one: busybox's has no -v, which dozens of Service specs use.
+//
+// kube-proxy gets no more than it calls: every node unpacks that image while
+// the cluster comes up, and cluster DNS waits for it.
 func buildUserland(ctx context.Context, b *builder) (err error) {
-	b.userland, err = debootstrap.Tar(ctx, b.cache, debootstrap.Recipe{Suite: "bookworm", Packages: []string{
-		"bash", "bind9-dnsutils", "conntrack", "curl", "ipset", "iperf", "iproute2", "iptables", "kmod", "netcat-openbsd", "nftables",
-	}})
+	filters := []string{"conntrack", "ipset", "iptables", "kmod", "nftables"}
+	b.userland, err = debootstrap.Tar(ctx, b.cache, debootstrap.Recipe{Suite: "bookworm", Packages: append([]string{
+		"bash", "bind9-dnsutils", "curl", "iperf", "iproute2", "netcat-openbsd",
+	}, filters...)})
+	if err != nil {
+		return err
+	}
+	b.filters, err = debootstrap.Slim(ctx, b.cache, b.userland, filters...)
 	return err
 }
 
