@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (p *podNetwork) start(ctx context.Context, want int) wiring {
 
 // connectPoll is how often the control plane is asked for its kubeconfig. Each
 // time takes a process in the node, while the machine has better things to do.
-const connectPoll = 2 * time.Second
+const connectPoll = 3 * time.Second
 
 // run wires nodes until want of them are, or ctx ends: then it tells what was
 // missing last.
@@ -117,13 +118,17 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 	}
 	ranges := podRanges(list.Items)
 	var waits error
+	var now []podRange // decided for all, before any of them is given anything
 	for _, r := range ranges {
-		script := nodeNetworkScript(r, ranges)
-		if p.wired[r.node] == script {
+		if err := p.awaitProxy(ctx, r, ranges); err != nil {
+			waits = err
 			continue
 		}
-		if err := p.awaitProxy(ctx, r); err != nil {
-			waits = err
+		now = append(now, r)
+	}
+	for _, r := range now {
+		script := nodeNetworkScript(r, ranges)
+		if p.wired[r.node] == script {
 			continue
 		}
 		if _, err := (node{r.node}).Exec(ctx, cluster.Script(script)); err != nil {
@@ -137,24 +142,35 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 	return waits == nil, waits
 }
 
-// proxyPatience is how long a node is kept without a pod network for the sake
-// of its kube-proxy. After that whoever looks whether the cluster is ready has
+// proxyPatience is how long nodes are kept without a pod network for the sake
+// of a kube-proxy. After that whoever looks whether the cluster is ready has
 // to say what is wrong.
 const proxyPatience = 20 * time.Second
 
-// awaitProxy keeps the control plane, which has the first node to become
-// Ready, without a pod network until its kube-proxy forwards Services. Cluster
-// DNS is waiting for that node: started earlier, it asks in vain for the API
-// server's Service, and asks again only after ten seconds or more.
-func (p *podNetwork) awaitProxy(ctx context.Context, r podRange) error {
-	if !r.controlPlane || p.wired[r.node] != "" {
+// awaitProxy keeps the control plane without a pod network until its kube-proxy
+// forwards Services, and the workers until the control plane has one. Cluster
+// DNS waits for the first node that is Ready. Started before Services are
+// forwarded there, it asks in vain for the API server's, and asks again only
+// after ten seconds or more.
+func (p *podNetwork) awaitProxy(ctx context.Context, r podRange, all []podRange) error {
+	if p.wired[r.node] != "" {
 		return nil
 	}
 	if p.seen[r.node].IsZero() {
 		p.seen[r.node] = time.Now()
 	}
-	if err := p.forwards(ctx, r.address); err != nil && time.Since(p.seen[r.node]) < proxyPatience {
-		return fmt.Errorf("kube-proxy of node %s: %w", r.node, err)
+	if time.Since(p.seen[r.node]) >= proxyPatience {
+		return nil
+	}
+	if r.controlPlane {
+		if err := p.forwards(ctx, r.address); err != nil {
+			return fmt.Errorf("kube-proxy of node %s: %w", r.node, err)
+		}
+		return nil
+	}
+	first := func(r podRange) bool { return r.controlPlane && p.wired[r.node] != "" }
+	if !slices.ContainsFunc(all, first) {
+		return fmt.Errorf("node %s waits for the control plane", r.node)
 	}
 	return nil
 }

@@ -331,6 +331,7 @@ func TestAwaitReady(t *testing.T) {
 // The network is set up node by node as they join.
 func TestPodNetworkWiresWhoJoins(t *testing.T) {
 	e, api, c := readyCluster(t)
+	api.nodes[0].Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	give := func(i int) {
 		api.nodes[i].Spec.PodCIDR = fmt.Sprintf("10.244.%d.0/24", i)
 		api.nodes[i].Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("172.18.0.%d", i+2)}}
@@ -344,6 +345,7 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 	p := &podNetwork{
 		wired: map[string]string{}, seen: map[string]time.Time{},
 		kubeconfig: func() (string, error) { return "", errors.New("not yet") },
+		forwards:   func(context.Context, string) error { return nil },
 	}
 	for i, want := range []int{1, 1, 3, 3} { // so many scripts have been run
 		if i == 2 {
@@ -365,7 +367,7 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 }
 
 // The control plane gets its network when its kube-proxy forwards Services, or
-// has had the time to; nobody else waits.
+// has had the time to; the workers follow it.
 func TestPodNetworkAwaitsTheProxy(t *testing.T) {
 	silent := errors.New("connection refused")
 	asked := ""
@@ -377,27 +379,31 @@ func TestPodNetworkAwaitsTheProxy(t *testing.T) {
 		},
 	}
 	head, worker := threeNodes[0], threeNodes[1]
-	ctx := context.Background()
+	await := func(r podRange) error { return p.awaitProxy(context.Background(), r, threeNodes) }
 	for range 2 {
-		if err := p.awaitProxy(ctx, head); !errors.Is(err, silent) || !strings.Contains(err.Error(), head.node) || asked != head.address {
+		if err := await(head); !errors.Is(err, silent) || !strings.Contains(err.Error(), head.node) || asked != head.address {
 			t.Errorf("asked %s: %v", asked, err)
 		}
-	}
-	if err := p.awaitProxy(ctx, worker); err != nil {
-		t.Errorf("a worker waits: %v", err)
+		if err := await(worker); err == nil || !strings.Contains(err.Error(), worker.node) {
+			t.Errorf("a worker does not wait: %v", err)
+		}
 	}
 	p.wired[head.node] = "once"
-	if err := p.awaitProxy(ctx, head); err != nil {
-		t.Errorf("a node that has its network waits: %v", err)
+	for _, r := range threeNodes {
+		if err := await(r); err != nil {
+			t.Errorf("%s waits: %v", r.node, err)
+		}
 	}
 	p.wired = map[string]string{}
-	p.seen[head.node] = time.Now().Add(-proxyPatience)
-	if err := p.awaitProxy(ctx, head); err != nil {
-		t.Errorf("it waits for ever: %v", err)
+	for _, r := range threeNodes[:2] {
+		p.seen[r.node] = time.Now().Add(-proxyPatience)
+		if err := await(r); err != nil {
+			t.Errorf("%s waits for ever: %v", r.node, err)
+		}
 	}
 	p.seen = map[string]time.Time{}
 	p.forwards = func(context.Context, string) error { return nil }
-	if err := p.awaitProxy(ctx, head); err != nil {
+	if err := await(head); err != nil {
 		t.Errorf("the proxy forwards: %v", err)
 	}
 }
