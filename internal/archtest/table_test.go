@@ -73,6 +73,8 @@ var table = []row{
 		},
 	},
 
+	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release"}, never: join(exec, disk, commandLine, formats)},
+
 	// What runs in clusters, and the loop that runs it.
 	{
 		dir: "suites", never: join(exec, network, clusters, commandLine, formats),

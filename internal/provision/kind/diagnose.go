@@ -7,8 +7,7 @@ import (
 	"strings"
 	"time"
 
-	kindexec "sigs.k8s.io/kind/pkg/exec"
-
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -51,29 +50,24 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 			}
 		}
 	}
-	if errors.Is(cause, errNotReady) {
+	if errors.Is(cause, errNotReady) || errors.Is(cause, bootstrap.ErrNotReady) {
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: journal(ctx, nodes[0].name, "kubelet"), Err: cause}
 	}
-	if kubeadmFailed(cause) {
-		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: lastLines(output(cause), 40), Err: errors.New(firstLine(cause))}
+	if step := kubeadmFailed(cause); step != nil {
+		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: lastLines(step.Output, 40), Err: errors.New(firstLine(cause))}
 	}
 	return fmt.Errorf("infrastructure: %w", cause)
 }
 
-// kubeadmFailed tells kubeadm's own failures from those of kind on the way to
-// it, such as copying its configuration to a node.
-func kubeadmFailed(cause error) bool {
-	text := cause.Error()
-	return strings.Contains(text, "failed to init node with kubeadm") || strings.Contains(text, "failed to join node with kubeadm")
-}
-
-// output is what the command printed that failed under kind's library, whose
-// errors do not say it themselves.
-func output(cause error) string {
-	if failed := kindexec.RunErrorForError(cause); failed != nil && len(failed.Output) > 0 {
-		return string(failed.Output)
+// kubeadmFailed tells a kubeadm that ran and failed from one that could not be
+// run.
+func kubeadmFailed(cause error) *bootstrap.StepError {
+	var step *bootstrap.StepError
+	var exit *cluster.ExitError
+	if errors.As(cause, &step) && errors.As(step.Err, &exit) {
+		return step
 	}
-	return cause.Error()
+	return nil
 }
 
 // cutShort makes an error that came after the end of the context one of the

@@ -9,20 +9,19 @@ import (
 	"testing"
 	"time"
 
-	kinderrors "sigs.k8s.io/kind/pkg/errors"
-	kindexec "sigs.k8s.io/kind/pkg/exec"
-
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
 
-// kubeadmFailure is what kind's library returns when kubeadm fails.
-func kubeadmFailure() error {
-	return kinderrors.Wrap(kinderrors.WithStack(&kindexec.RunError{
-		Command: []string{"docker", "exec", "--privileged", "q-1-control-plane", "kubeadm", "init"},
-		Output:  []byte("[init] Using Kubernetes version: v1.34.4\nerror: etcd is not healthy\n"),
-		Inner:   errors.New("exit status 1"),
-	}), "failed to init node with kubeadm")
+// kubeadmFailure is a kubeadm that ran and failed.
+func kubeadmFailure() error { return kubeadmFails("init") }
+
+func kubeadmFails(step string) error {
+	return &bootstrap.StepError{
+		Step: step, Node: "q-1-control-plane", Output: "[init] Using Kubernetes version: v1.34.4\nerror: etcd is not healthy",
+		Err: &cluster.ExitError{Node: "q-1-control-plane", Cmd: cluster.Command("kubeadm", step), Code: 1},
+	}
 }
 
 // unitSays makes systemd describe a unit on a node.
@@ -73,8 +72,10 @@ func TestDiagnoseBlames(t *testing.T) {
 			e.says("exec --privileged q-1-* journalctl *", "no journal", 1)
 		}, "kubelet", "starting on node", "the journal cannot be read"},
 		{"not ready", notReady, nothing, "cluster", "no network", "a line of the journal"},
-		{"kubeadm init", kubeadmFailure(), nothing, "kubeadm", "failed to init node with kubeadm", "etcd is not healthy"},
-		{"kubeadm join", errors.New("failed to join node with kubeadm: command failed"), nothing, "kubeadm", "failed to join", "command failed"},
+		{"kubeadm init", kubeadmFailure(), nothing, "kubeadm", "kubeadm init on node q-1-control-plane", "etcd is not healthy"},
+		{"kubeadm join", kubeadmFails("join"), nothing, "kubeadm", "kubeadm join on node", "etcd is not healthy"},
+		{"kubeadm that was not run", &bootstrap.StepError{Step: "init", Node: "q-1-control-plane", Err: errors.New("the transport broke")}, nothing, "", "the transport broke", ""},
+		{"a step that was never begun", &bootstrap.StepError{Step: "join", Node: "q-1-worker", Err: bootstrap.ErrNotReady}, nothing, "cluster", "the API server is not ready for it", "a line of the journal"},
 		{"on the way to kubeadm", errors.New("failed to copy kubeadm config to node: exit status 1"), nothing, "", "copy kubeadm config", ""},
 		{"a command with kubeadm in it", errors.New(`command "docker cp kubeadm.conf q-1:/kind" failed`), nothing, "", "docker cp", ""},
 		{"anything else", errors.New("could not find a port"), nothing, "", "could not find a port", ""},

@@ -86,28 +86,27 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig := filepath.Join(spec.Dir, "kubeconfig")
 	logger, closeLog, err := fileLogger(filepath.Join(spec.Dir, "kind.log"))
 	if err != nil {
 		return nil, err
 	}
 	defer closeLog()
 	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
-	network := &podNetwork{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, forwards: proxyForwards}
-	wiring := network.start(ctx, 1+spec.Workers)
-	defer wiring.stop()
-	watchCtx, stopWatch := context.WithCancel(ctx)
-	go watchKubelets(watchCtx, lease, 15*time.Second)
+	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Nodes: clusterNodes(lease.Name, spec.Workers)}
 	err = create(ctx, func() error {
 		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(config), kindcluster.CreateWithRetain(true),
-			kindcluster.CreateWithKubeconfigPath(kubeconfig))
-	}, func() error { return provider.Delete(lease.Name, kubeconfig) })
-	stopWatch()
+			kindcluster.CreateWithKubeconfigPath(c.Kubeconfig), kindcluster.CreateWithStopBeforeSettingUpKubernetes(true))
+	}, func() error { return provider.Delete(lease.Name, c.Kubeconfig) })
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}
+	way := &access{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, file: c.Kubeconfig}
+	wiring, err := setUp(ctx, lease, c, way, logger)
+	if err != nil {
+		return nil, diagnose(ctx, lease, err)
+	}
+	defer wiring.stop()
 	spec.Phase("ready")
-	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: kubeconfig, Nodes: clusterNodes(lease.Name, spec.Workers)}
 	if err := awaitReady(ctx, c, spec, wiring); err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}

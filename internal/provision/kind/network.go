@@ -25,8 +25,8 @@ import (
 // ptp plugin with host-local addresses, and a route to each peer's range. It
 // needs no image and no daemon, so nothing of it can differ from the release.
 type podNetwork struct {
-	// kubeconfig returns the cluster's kubeconfig once the control plane has one.
-	kubeconfig func() (string, error)
+	// client returns a client of the API server once the control plane has one.
+	client func(context.Context) (kubernetes.Interface, error)
 	// forwards is nil once a node's kube-proxy forwards Services.
 	forwards func(ctx context.Context, address string) error
 	wired    map[string]string    // what each node was last given
@@ -50,25 +50,15 @@ func (p *podNetwork) start(ctx context.Context, want int) wiring {
 	return wiring{stop: stop, done: done}
 }
 
-// connectPoll is how often the control plane is asked for its kubeconfig. Each
-// time takes a process in the node, while the machine has better things to do.
-const connectPoll = 3 * time.Second
-
 // run wires nodes until want of them are, or ctx ends: then it tells what was
 // missing last.
 func (p *podNetwork) run(ctx context.Context, want int) error {
 	p.wired, p.seen = map[string]string{}, map[string]time.Time{}
-	var client kubernetes.Interface
 	// Complaints are normal while the API server comes up; the last one tells
 	// why, if the time runs out.
 	last := errors.New("the API server gave no node a pod range")
 	for {
-		pace := connectPoll
-		if client == nil {
-			client = p.connect()
-		}
-		if client != nil {
-			pace = poll
+		if client, err := p.client(ctx); err == nil {
 			done, err := p.wire(ctx, client, want)
 			if err != nil && ctx.Err() == nil {
 				last = err
@@ -80,22 +70,9 @@ func (p *podNetwork) run(ctx context.Context, want int) error {
 		select {
 		case <-ctx.Done():
 			return last
-		case <-time.After(pace):
+		case <-time.After(poll):
 		}
 	}
-}
-
-// connect returns nil as long as there is no kubeconfig yet.
-func (p *podNetwork) connect() kubernetes.Interface {
-	text, err := p.kubeconfig()
-	if err != nil {
-		return nil
-	}
-	client, err := newClient([]byte(text))
-	if err != nil {
-		return nil
-	}
-	return client
 }
 
 func newClient(kubeconfig []byte) (kubernetes.Interface, error) {

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
@@ -344,8 +345,8 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 	}
 	p := &podNetwork{
 		wired: map[string]string{}, seen: map[string]time.Time{},
-		kubeconfig: func() (string, error) { return "", errors.New("not yet") },
-		forwards:   func(context.Context, string) error { return nil },
+		client:   func(context.Context) (kubernetes.Interface, error) { return nil, errors.New("not yet") },
+		forwards: func(context.Context, string) error { return nil },
 	}
 	for i, want := range []int{1, 1, 3, 3} { // so many scripts have been run
 		if i == 2 {
