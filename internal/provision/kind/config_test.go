@@ -162,3 +162,26 @@ func TestMinorOf(t *testing.T) {
 		}
 	}
 }
+
+// Tuning adds to what a configuration says, and leaves that as it is.
+func TestTuned(t *testing.T) {
+	plain, err := clusterConfig(host{}, "qualify/cell:q-1", provision.Spec{Release: testRelease("v1.34.4"), Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(plain.KubeadmConfigPatches)
+	tuned := Tuned(plain)
+	if len(plain.KubeadmConfigPatches) != before || len(tuned.KubeadmConfigPatches) != before+1 || len(tuned.Nodes) != 2 {
+		t.Fatalf("patches %q, were %q", tuned.KubeadmConfigPatches, plain.KubeadmConfigPatches)
+	}
+	var patch struct {
+		Kind              string
+		ControllerManager struct{ ExtraArgs map[string]string }
+	}
+	if err := yaml.Unmarshal([]byte(tuned.KubeadmConfigPatches[before]), &patch); err != nil {
+		t.Fatal(err)
+	}
+	if args := patch.ControllerManager.ExtraArgs; patch.Kind != "ClusterConfiguration" || args["kube-api-qps"] != "200" || args["kube-api-burst"] != "400" {
+		t.Errorf("patch %+v", patch)
+	}
+}

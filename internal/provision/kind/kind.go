@@ -94,7 +94,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
 	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Nodes: clusterNodes(lease.Name, spec.Workers)}
 	err = create(ctx, func() error {
-		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(config), kindcluster.CreateWithRetain(true),
+		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(Tuned(config)), kindcluster.CreateWithRetain(true),
 			kindcluster.CreateWithKubeconfigPath(c.Kubeconfig), kindcluster.CreateWithStopBeforeSettingUpKubernetes(true))
 	}, func() error { return provider.Delete(lease.Name, c.Kubeconfig) })
 	if err != nil {
