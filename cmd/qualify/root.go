@@ -38,6 +38,7 @@ func newRootCommand(w wiring) *cobra.Command {
 		newGCCommand(w),
 		newDoctorCommand(),
 		newSelftestCommand(w),
+		newCNCFCommand(),
 		newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
