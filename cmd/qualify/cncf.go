@@ -13,12 +13,12 @@ import (
 	"github.com/qualify-dev/qualify/internal/report"
 )
 
-func newCNCFCommand() *cobra.Command {
+func newCNCFCommand(w wiring) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cncf",
 		Short: "Check and make submissions to the Certified Kubernetes programme",
 	}
-	cmd.AddCommand(newCNCFLintCommand())
+	cmd.AddCommand(newCNCFLintCommand(), newCNCFBundleCommand(w))
 	return cmd
 }
 
@@ -57,11 +57,15 @@ Exit codes: 0 accepted, 1 refused, 2 usage.`,
 			if err != nil {
 				return err
 			}
-			found, err := lintDirectory(args[0], options)
+			place, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
+			found, err := lintDirectory(args[0], place, options)
 			if err != nil {
 				return usagef("%w", err)
 			}
-			return o.answer(cmd, found)
+			return o.answer(cmd, found, "")
 		},
 	}
 	o.flags(cmd)
@@ -93,13 +97,10 @@ func (o *lintOptions) options() (cncf.Options, error) {
 	return options, nil
 }
 
-// lintDirectory opens a directory in a way that no link leads out of.
-func lintDirectory(dir string, options cncf.Options) (cncf.Report, error) {
-	place, err := filepath.Abs(dir)
-	if err != nil {
-		return cncf.Report{}, err
-	}
-	root, err := os.OpenRoot(place)
+// lintDirectory measures a directory that is known by a place, opened in a way
+// that no link leads out of it.
+func lintDirectory(dir, place string, options cncf.Options) (cncf.Report, error) {
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return cncf.Report{}, fmt.Errorf("opening submission: %w", err)
 	}
@@ -107,15 +108,24 @@ func lintDirectory(dir string, options cncf.Options) (cncf.Report, error) {
 	return cncf.Lint(root.FS(), filepath.ToSlash(place), options)
 }
 
-// answer prints a report and turns it into the exit code.
-func (o *lintOptions) answer(cmd *cobra.Command, found cncf.Report) error {
-	if err := printAs(cmd.OutOrStdout(), o.format, found, func() string { return lintTable(found) }); err != nil {
-		return err
+// answer prints what was found and turns it into the exit code. Written is
+// where a bundle was put, if one was.
+func (o *lintOptions) answer(cmd *cobra.Command, found cncf.Report, written string) error {
+	data := struct {
+		cncf.Report
+		Written string `json:"written,omitempty"`
+	}{found, written}
+	err := printAs(cmd.OutOrStdout(), o.format, data, func() string {
+		text := lintTable(found)
+		if written != "" {
+			text += "\nwritten  " + report.Console(written) + "\n"
+		}
+		return text
+	})
+	if err == nil && !found.Accepted {
+		err = &verdictError{exitNotQualified}
 	}
-	if !found.Accepted {
-		return &verdictError{exitNotQualified}
-	}
-	return nil
+	return err
 }
 
 func lintTable(found cncf.Report) string {

@@ -38,7 +38,7 @@ func newRootCommand(w wiring) *cobra.Command {
 		newGCCommand(w),
 		newDoctorCommand(),
 		newSelftestCommand(w),
-		newCNCFCommand(),
+		newCNCFCommand(w),
 		newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
