@@ -69,12 +69,13 @@ func (b *big) Read(p []byte) (int, error) {
 }
 
 func TestLargeFilesNeedLittleMemory(t *testing.T) {
+	const large = 16 << 20
 	for name, b := range map[string]*big{
-		"a log of short lines":  {name: LogFile, unit: "  STEP: creating a pod @ 11/25/26 version: v1\n", size: mostEvidence},
-		"a log of one line":     {name: LogFile, unit: "•S", size: mostEvidence - 4},
-		"a log of tests":        {name: LogFile, unit: strings.Repeat("-", 30) + "\n[sig-x] a test\nx.go:1\n", size: mostEvidence},
-		"JUnit that never ends": {name: JUnitFile, unit: `<testsuite name="x">`, size: mostEvidence},
-		"JUnit of one text":     {name: JUnitFile, unit: `<testsuite><testcase name="a"><failure>` + strings.Repeat("x", 1<<20), size: mostEvidence},
+		"a log of short lines":  {name: LogFile, unit: "  STEP: creating a pod @ 11/25/26 version: v1\n", size: large},
+		"a log of one line":     {name: LogFile, unit: "•S", size: large - 4},
+		"a log of tests":        {name: LogFile, unit: strings.Repeat("-", 30) + "\n[sig-x] a test\nx.go:1\n", size: large},
+		"JUnit that never ends": {name: JUnitFile, unit: `<testsuite name="x">`, size: large},
+		"JUnit of one text":     {name: JUnitFile, unit: `<testsuite><testcase name="a"><failure>` + strings.Repeat("x", 1<<20), size: large},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()

@@ -95,15 +95,21 @@ func (l *logReader) take(line string) {
 	l.previous = line
 }
 
-// takeOptions reads how the suite was started. Patterns are slow, and a log
-// can have 100 MiB: a plain search comes first.
-func (l *logReader) takeOptions(line string) {
-	if strings.Contains(line, " version: ") && len(l.versions) < 100 {
-		if m := versionLine.FindStringSubmatch(line); m != nil && !slices.Contains(l.versions, m[1]) {
-			l.versions = append(l.versions, m[1])
-		}
+// match is FindStringSubmatch for lines that hold a word. Patterns are slow and
+// a log can have 100 MiB, so the plain search comes first.
+func match(pattern *regexp.Regexp, word, line string) []string {
+	if !strings.Contains(line, word) {
+		return nil
 	}
-	if m := seedLine.FindStringSubmatch(line); m != nil && l.seed == "" {
+	return pattern.FindStringSubmatch(line)
+}
+
+// takeOptions reads how the suite was started.
+func (l *logReader) takeOptions(line string) {
+	if m := match(versionLine, " version: ", line); m != nil && len(l.versions) < 100 && !slices.Contains(l.versions, m[1]) {
+		l.versions = append(l.versions, m[1])
+	}
+	if m := match(seedLine, "Random Seed: ", line); m != nil && l.seed == "" {
 		l.seed = m[1]
 	}
 	if l.skip == "" && (strings.Contains(line, "ginkgo") || strings.Contains(line, "E2E_SKIP")) {
@@ -113,20 +119,20 @@ func (l *logReader) takeOptions(line string) {
 			}
 		}
 	}
-	if l.sonobuoy == "" && strings.Contains(line, "0.53.") && sonobuoyOf.MatchString(line) {
+	if l.sonobuoy == "" && match(sonobuoyOf, "0.53.", line) != nil {
 		l.sonobuoy = line
 	}
 }
 
 // takeSummary reads what Ginkgo says at the beginning and at the end.
 func (l *logReader) takeSummary(line string) {
-	if m := willRunLine.FindStringSubmatch(line); m != nil {
+	if m := match(willRunLine, "Will run ", line); m != nil {
 		l.willRun = max(l.willRun, 0) + number(m[1])
 	}
-	if m := ranLine.FindStringSubmatch(line); m != nil && len(l.ends) < 100 {
+	if m := match(ranLine, " Specs in ", line); m != nil && len(l.ends) < 100 {
 		l.ends = append(l.ends, suiteEnd{ran: number(m[1]), total: number(m[2]), passed: -1, failed: -1, pending: -1})
 	}
-	if m := resultLine.FindStringSubmatch(line); m != nil && len(l.ends) > 0 {
+	if m := match(resultLine, "! ", line); m != nil && len(l.ends) > 0 {
 		end := &l.ends[len(l.ends)-1]
 		end.success = m[1] == "SUCCESS"
 		for _, c := range counted.FindAllStringSubmatch(line, -1) {
@@ -172,11 +178,11 @@ func (l *logReader) takeResult(line string) {
 // test's name, where it stands in the source, its output, how it ended.
 func (l *logReader) takeBlock(line string) {
 	switch {
-	case delimiter.MatchString(line):
+	case match(delimiter, "-----", line) != nil:
 		l.endBlock()
 		l.inBlock, l.name, l.leftOut = true, "", false
 	case !l.inBlock:
-	case l.name == "" && location.MatchString(line) && l.previous != "" && !strings.HasPrefix(l.previous, " "):
+	case l.name == "" && match(location, ".go:", line) != nil && l.previous != "" && !strings.HasPrefix(l.previous, " "):
 		l.name = l.previous
 	case strings.HasPrefix(line, "S [SKIPPED]"), strings.HasPrefix(line, "P [PENDING]"):
 		l.leftOut = true
