@@ -39,6 +39,7 @@ func newRootCommand(w wiring) *cobra.Command {
 		newDoctorCommand(),
 		newSelftestCommand(w),
 		newCNCFCommand(w),
+		newImportCommand(w),
 		newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

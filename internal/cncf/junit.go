@@ -24,17 +24,20 @@ type junitFacts struct {
 // character that XML forbids for damage.
 func readJUnit(r io.Reader) (*junitFacts, error) {
 	facts := &junitFacts{ran: map[string]int{}, settings: map[string]string{}}
-	reader := report.JUnitReader{Exact: true, Case: facts.take, Property: func(name, value string) error {
-		if len(facts.settings) < 200 {
-			facts.settings[name] = value
-		}
-		return nil
-	}}
+	reader := report.JUnitReader{Exact: true, Case: facts.take, Property: facts.set}
 	if err := reader.Read(r); err != nil {
 		return nil, err
 	}
 	slices.Sort(facts.failed)
 	return facts, nil
+}
+
+// set remembers a setting of the suite. There are some twenty.
+func (f *junitFacts) set(name, value string) error {
+	if len(f.settings) < 200 {
+		f.settings[name] = value
+	}
+	return nil
 }
 
 // suiteNode is the name of a set-up or tear-down of the whole suite, which

@@ -24,8 +24,8 @@ type logFacts struct {
 	skip     string
 	sonobuoy string // a line that names a version that must not be used
 	flaked   bool
-	// ran are the tests that it lists: all that ran, if it lists any. Terse
-	// logs have a dot for each.
+	// ran are the tests that it lists: all that ran, if it lists any, and
+	// whether they passed. Terse logs have a dot for each.
 	ran map[string]bool
 }
 
@@ -47,6 +47,7 @@ var (
 	sonobuoyOf  = regexp.MustCompile(`(?i)sonobuoy.*[^0-9.]v?0\.53\.[01](?:[^0-9]|$)`)
 	colour      = regexp.MustCompile("\x1b\\[[0-9;]*m")
 	delimiter   = regexp.MustCompile(`^-{30,}$`)
+	badEnd      = regexp.MustCompile(`^[•↺] \[(?:FAILED|PANICKED|TIMEDOUT|INTERRUPTED|ABORTED)`)
 	location    = regexp.MustCompile(`^\s*\S+\.go:[0-9]+$`)
 )
 
@@ -80,6 +81,7 @@ type logReader struct {
 	inBlock   bool
 	name      string
 	leftOut   bool
+	bad       bool
 	jsonNames bool // Kubernetes up to 1.24 says each result as a line of JSON
 }
 
@@ -170,7 +172,7 @@ func (l *logReader) takeResult(line string) {
 			clear(l.ran) // the blocks around them name only parts
 		}
 		l.jsonNames = true
-		l.add(name)
+		l.add(name, word == "PASSED")
 	}
 }
 
@@ -180,24 +182,30 @@ func (l *logReader) takeBlock(line string) {
 	switch {
 	case match(delimiter, "-----", line) != nil:
 		l.endBlock()
-		l.inBlock, l.name, l.leftOut = true, "", false
+		l.inBlock, l.name, l.leftOut, l.bad = true, "", false, false
 	case !l.inBlock:
 	case l.name == "" && match(location, ".go:", line) != nil && l.previous != "" && !strings.HasPrefix(l.previous, " "):
 		l.name = l.previous
 	case strings.HasPrefix(line, "S [SKIPPED]"), strings.HasPrefix(line, "P [PENDING]"):
 		l.leftOut = true
+	case badEnd.MatchString(line):
+		l.bad = true
 	}
 }
 
 func (l *logReader) endBlock() {
 	if l.inBlock && l.name != "" && !l.leftOut && !l.jsonNames && !suiteNode.MatchString(l.name) {
-		l.add(l.name)
+		l.add(l.name, !l.bad)
 	}
 }
 
-func (l *logReader) add(name string) {
-	if len(l.ran) < mostTests {
-		l.ran[plainName(name)] = true
+// add takes a result over. A test that was repeated has failed if it failed
+// once: what a later run shows is for who reads both files to say.
+func (l *logReader) add(name string, passed bool) {
+	name = plainName(name)
+	before, again := l.ran[name]
+	if again || len(l.ran) < mostTests {
+		l.ran[name] = passed && (before || !again)
 	}
 }
 
@@ -213,21 +221,31 @@ func number(digits string) int {
 // labels are what verbose logs put behind the name of a test.
 var labels = regexp.MustCompile(` \[[^\[\]]*\]$`)
 
+// knownName is the name of a test of the log without labels, if that is one
+// that ran or is required.
+func (s *submission) knownName(name string) string {
+	for known := name; ; known = labels.ReplaceAllString(known, "") {
+		if _, required := s.tests.spelled[known]; required || s.junit.ran[known] > 0 {
+			return known
+		}
+		if !labels.MatchString(known) {
+			return name
+		}
+	}
+}
+
 // differing compares the tests that the log lists with those of the JUnit
 // file.
-func differing(log *logFacts, junit *junitFacts) (onlyLog, onlyJUnit []string) {
+func (s *submission) differing() (onlyLog, onlyJUnit []string) {
 	seen := map[string]bool{}
-	for name := range log.ran {
-		known := name
-		for junit.ran[known] == 0 && labels.MatchString(known) {
-			known = labels.ReplaceAllString(known, "")
-		}
-		if junit.ran[known] == 0 {
-			onlyLog = append(onlyLog, name)
+	for name := range s.log.ran {
+		known := s.knownName(name)
+		if s.junit.ran[known] == 0 {
+			onlyLog = append(onlyLog, known)
 		}
 		seen[known] = true
 	}
-	for _, name := range junit.names() {
+	for _, name := range s.junit.names() {
 		if !seen[name] {
 			onlyJUnit = append(onlyJUnit, name)
 		}

@@ -88,7 +88,7 @@ func checkSameTests(s *submission) []breach {
 		return nil
 	}
 	if len(s.log.ran) > 0 {
-		onlyLog, onlyJUnit := differing(s.log, s.junit)
+		onlyLog, onlyJUnit := s.differing()
 		if len(onlyLog)+len(onlyJUnit) == 0 {
 			return nil
 		}

@@ -160,6 +160,8 @@ type expectation struct {
 	// known are all of the minor's tests: the list of v1.33 has two that are
 	// said to be of v1.34, so they may be there and need not.
 	known []string
+	// spelled are the names with all their blanks, as Ginkgo has them.
+	spelled map[string]string
 	// lacking says why more may be required than is named; empty if names is
 	// the whole list.
 	lacking string
@@ -195,14 +197,22 @@ func expect(minor int, given []Test) expectation {
 			both = append(both, t.Test)
 		}
 	}
-	e.names = required(both, minor)
+	e.names, e.spelled = required(both, minor), spelled(both)
 	return e
 }
 
 // whole is what a list that is complete expects.
 func whole(tests []Test, minor int) expectation {
 	const never = 100 // every test is older than that minor
-	return expectation{names: required(tests, minor), known: required(tests, never)}
+	return expectation{names: required(tests, minor), known: required(tests, never), spelled: spelled(tests)}
+}
+
+func spelled(tests []Test) map[string]string {
+	names := map[string]string{}
+	for _, t := range tests {
+		names[plainName(t.Name)] = t.Name
+	}
+	return names
 }
 
 // neighbours are the nearest listed minors that are not above, and above; 0
