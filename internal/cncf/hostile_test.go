@@ -2,6 +2,7 @@ package cncf
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -88,6 +89,22 @@ func TestLargeFilesNeedLittleMemory(t *testing.T) {
 			}
 			runtime.KeepAlive(s)
 		})
+	}
+}
+
+// More tests than any test program has are not kept.
+func TestTooManyTests(t *testing.T) {
+	var junit, log strings.Builder
+	log.WriteString(strings.Repeat("-", 30))
+	for i := range mostTests + 1 {
+		fmt.Fprintf(&junit, `<testcase name="%d"/>`, i)
+		fmt.Fprintf(&log, "\n[sig-x] %d\nx.go:1\n%s", i, strings.Repeat("-", 30))
+	}
+	if facts, err := readJUnit(strings.NewReader("<testsuite>" + junit.String() + "</testsuite>")); err == nil {
+		t.Errorf("%d testcases are taken", facts.listed)
+	}
+	if facts := readLog(strings.NewReader(log.String())); len(facts.ran) != mostTests {
+		t.Errorf("%d tests of the log are kept", len(facts.ran))
 	}
 }
 

@@ -155,6 +155,16 @@ func TestWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// What nobody reads is noted, in case it is a slip of the pen.
+func TestUnknownFieldsAreNoted(t *testing.T) {
+	b := newSample(t, 28, terse)
+	b.put(ProductFile, b.text(ProductFile)+"repository_url: https://yoyo.dyne\n")
+	r := b.lint(t)
+	if !r.Accepted || ids(r.Notes) != "product-yaml-field-unknown urls-resolve pull-request" || r.Notes[0].Got != "repository_url" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Where no list of a minor comes with the program, completeness cannot be
 // shown, unless the user gives the list.
 func TestSubmissionOfAMinorWithoutList(t *testing.T) {

@@ -77,9 +77,7 @@ func (p *product) pair(key, value *yaml.Node) string {
 		return "a field's name is no text"
 	case again:
 		return fmt.Sprintf("%q stands there twice", name)
-	case value.Kind == yaml.AliasNode || value.Anchor != "":
-		return fmt.Sprintf("%q is an alias or has an anchor", name)
-	case value.Kind != yaml.ScalarNode:
+	case value.Kind != yaml.ScalarNode: // an alias neither
 		return fmt.Sprintf("%q is no text", name)
 	}
 	p.fields[key.Value] = field{value: strings.TrimSpace(value.Value), plain: value.Tag == "!!str" || value.Tag == "!!null"}

@@ -157,6 +157,7 @@ func TestReadLog(t *testing.T) {
 	}
 	parallel := "Will run 2 of 9 specs\nRunning in parallel across 2 processes\n" + strings.Repeat("-", 30) + "\n• [1.000 seconds]\n[sig-a] one [Conformance] [sig-a]\nx.go:1\n" +
 		strings.Repeat("-", 30) + "\n• [FAILED] [2.000 seconds]\n[sig-a] two [Conformance]\nx.go:2\n  Timeline >>\n" + strings.Repeat("-", 30) + "\nP [PENDING]\n[sig-a] three [Conformance]\nx.go:3\n"
+	parallel += strings.Repeat("-", 30) + "\n• [1.000 seconds]\n[sig-a] two [Conformance]\nx.go:2\n" + strings.Repeat("-", 30) + "\n" // a second time
 	want := map[string]bool{"[sig-a] one [Conformance] [sig-a]": true, "[sig-a] two [Conformance]": false}
 	if got := readLog(strings.NewReader(parallel)); !maps.Equal(got.ran, want) {
 		t.Errorf("parallel: %+v", got.ran)

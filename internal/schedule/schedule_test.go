@@ -155,6 +155,19 @@ func TestShardBound(t *testing.T) {
 	}
 }
 
+// Serial specs do not follow the longest of the others where another cluster
+// has time for them.
+func TestShardKeepsRoomForTheLongest(t *testing.T) {
+	q := queue([]float64{100}, []float64{60, 50})
+	last := 0.0
+	for _, p := range q.Shard(2, 8) {
+		last = max(last, p.Makespan(8, q.expected()))
+	}
+	if last != 110 {
+		t.Errorf("two clusters take %v, want 110", last)
+	}
+}
+
 func TestShardNumbersThatMakeNoSense(t *testing.T) {
 	q := queue([]float64{2, 1}, []float64{1})
 	if parts := q.Shard(0, 0); len(parts) != 1 || len(parts[0].Names()) != 3 {
