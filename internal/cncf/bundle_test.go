@@ -78,11 +78,13 @@ func TestBundleFindings(t *testing.T) {
 			r.Verdict = result.Inconclusive
 			r.Reasons = slices.Repeat([]result.Reason{{Code: result.ReasonLeftovers, Text: "x"}}, 9)
 		}, "run-not-qualified", nil},
-		"not qualified":                 {func(r *Run) { r.Verdict = result.NotQualified }, "run-not-qualified", nil},
-		"failed in the journal":         {func(r *Run) { r.Outcomes[one] = result.Fail }, "run-and-files-differ", []string{one}},
-		"not in the journal":            {func(r *Run) { delete(r.Outcomes, one) }, "run-and-files-differ", []string{one}},
-		"skipped in the journal":        {func(r *Run) { r.Outcomes[one] = result.Skip }, "run-and-files-differ", []string{one}},
-		"only in the journal":           {func(r *Run) { r.Outcomes["[sig-x] other"] = result.Pass }, "run-and-files-differ", []string{"[sig-x] other"}},
+		"not qualified":          {func(r *Run) { r.Verdict = result.NotQualified }, "run-not-qualified", nil},
+		"failed in the journal":  {func(r *Run) { r.Outcomes[one] = result.Fail }, "run-and-files-differ", []string{one}},
+		"not in the journal":     {func(r *Run) { delete(r.Outcomes, one) }, "run-and-files-differ", []string{one}},
+		"skipped in the journal": {func(r *Run) { r.Outcomes[one] = result.Skip }, "run-and-files-differ", []string{one}},
+		"only in the journal": {func(r *Run) {
+			r.Outcomes["[sig-x] other"] = result.Pass
+		}, "run-and-files-differ", []string{"[sig-x] other"}},
 		"a skip that JUnit has as well": {func(r *Run) { r.Outcomes["[sig-x] not chosen"] = result.Skip }, "", nil},
 		"blanks in a name": {func(r *Run) {
 			delete(r.Outcomes, one)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -229,5 +231,75 @@ func TestRulesAreTold(t *testing.T) {
 	}
 	if n := len(mutations()); n < 40 {
 		t.Errorf("only %d mutations", n)
+	}
+}
+
+// Whatever is missing, exactly that is named.
+func TestPropertyMissingTestsAreNamed(t *testing.T) {
+	names := expect(35, nil).names
+	rapid.Check(t, func(r *rapid.T) {
+		absent := rapid.SliceOfNDistinct(rapid.IntRange(0, len(names)-1), 1, 40, rapid.ID).Draw(r, "absent")
+		var there, missing []string
+		for i, name := range names {
+			if slices.Contains(absent, i) {
+				missing = append(missing, name)
+			} else {
+				there = append(there, name)
+			}
+		}
+		for _, s := range []shape{terse, verbose, first} {
+			b := newSample(t, 35, terse)
+			b.put(JUnitFile, sampleJUnit(there, s))
+			b.put(LogFile, sampleLog(there, 35, s))
+			report := b.lint(t)
+			if ids(report.Findings) != "junit-tests-missing" || !slices.Equal(report.Findings[0].Tests, missing) {
+				r.Errorf("shape %d: %d are missing, found %+v", s, len(missing), report.Findings)
+			}
+		}
+	})
+}
+
+func TestLocated(t *testing.T) {
+	for place, want := range map[string]struct {
+		at    string
+		minor int
+	}{
+		"v1.34/turbo":                  {"v1.34/turbo", 34},
+		"/srv/k8s-conformance/v1.34/x": {"v1.34/x", 34},
+		"v1.34/turbo/":                 {"v1.34/turbo", 34},
+		"a/../v1.34/./turbo":           {"v1.34/turbo", 34},
+		`C:\conformance\v1.34\turbo`:   {"v1.34/turbo", 34},
+		"v1.9/turbo":                   {"v1.9/turbo", 0},
+		"v2.34/turbo":                  {"v2.34/turbo", 0},
+		"v1.345/turbo":                 {"v1.345/turbo", 0},
+		"1.34/turbo":                   {"1.34/turbo", 0},
+		"turbo":                        {"./turbo", 0},
+	} {
+		var s submission
+		s.located(place)
+		if s.place() != want.at || s.minor != want.minor {
+			t.Errorf("%s: %s, minor %d", place, s.place(), s.minor)
+		}
+	}
+}
+
+func TestUsesBadSonobuoy(t *testing.T) {
+	for text, want := range map[string]bool{
+		"sonobuoy 0.53.0":                             true,
+		"Sonobuoy v0.53.1.":                           true,
+		"sonobuoy_0.53.1_linux_amd64.tar.gz":          true,
+		"# Sonobuoy\n\nversion: 0.53.1":               true,
+		"sonobuoy/sonobuoy:v0.53.1\n":                 true,
+		"sonobuoy 0.53.2":                             false,
+		"sonobuoy 0.53.10":                            false,
+		"sonobuoy 10.53.0":                            false,
+		"sonobuoy 1.0.53.0":                           false,
+		"node-exporter 0.53.0":                        false,
+		"sonobuoy\n\n\n\n\nnode-exporter 0.53.0":      false,
+		"0.53.0 of something\nand then sonobuoy 0.57": false,
+	} {
+		if line, got := usesBadSonobuoy(text); got != want {
+			t.Errorf("%q: %v by %q", text, got, line)
+		}
 	}
 }

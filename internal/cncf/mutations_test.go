@@ -93,16 +93,21 @@ func mutations() map[string]mutation {
 		"a large product file": {"file-too-large", func(_ *testing.T, b *sample) {
 			b.put(ProductFile, b.text(ProductFile)+strings.Repeat("# more\n", mostProse/7))
 		}},
-		"a NUL in the log":           {"file-not-text", inLog("Will run", "Will\x00run")},
-		"Latin-1 in README":          {"file-not-text", inReadme("Z\xfcrich\n")},
-		"a character cut off":        {"file-not-text", inReadme("…"[:2])},
-		"UTF-16 as product file":     {"file-not-text", setFile(ProductFile, "\xff\xfev\x00e\x00")},
-		"broken YAML":                {"product-yaml-invalid", setFile(ProductFile, "vendor: [\n")},
-		"YAML that is a list":        {"product-yaml-invalid", setFile(ProductFile, "- vendor\n- name\n")},
-		"YAML that is a word":        {"product-yaml-invalid", setFile(ProductFile, "vendor")},
-		"YAML of two documents":      {"product-yaml-invalid", setFile(ProductFile, "vendor: a\n---\nvendor: b\n")},
-		"YAML with an alias":         {"product-yaml-invalid", func(t *testing.T, b *sample) { setField("vendor", "&v Yoyodyne")(t, b); setField("name", "*v")(t, b) }},
-		"a field twice":              {"product-yaml-invalid", func(_ *testing.T, b *sample) { b.put(ProductFile, b.text(ProductFile)+"\nvendor: other\n") }},
+		"a NUL in the log":       {"file-not-text", inLog("Will run", "Will\x00run")},
+		"Latin-1 in README":      {"file-not-text", inReadme("Z\xfcrich\n")},
+		"a character cut off":    {"file-not-text", inReadme("…"[:2])},
+		"UTF-16 as product file": {"file-not-text", setFile(ProductFile, "\xff\xfev\x00e\x00")},
+		"broken YAML":            {"product-yaml-invalid", setFile(ProductFile, "vendor: [\n")},
+		"YAML that is a list":    {"product-yaml-invalid", setFile(ProductFile, "- vendor\n- name\n")},
+		"YAML that is a word":    {"product-yaml-invalid", setFile(ProductFile, "vendor")},
+		"YAML of two documents":  {"product-yaml-invalid", setFile(ProductFile, "vendor: a\n---\nvendor: b\n")},
+		"YAML with an alias": {"product-yaml-invalid", func(t *testing.T, b *sample) {
+			setField("vendor", "&v Yoyodyne")(t, b)
+			setField("name", "*v")(t, b)
+		}},
+		"a field twice": {"product-yaml-invalid", func(_ *testing.T, b *sample) {
+			b.put(ProductFile, b.text(ProductFile)+"\nvendor: other\n")
+		}},
 		"a field that is a list":     {"product-yaml-invalid", setField("vendor", "[Yoyodyne]")},
 		"only comments":              {"product-yaml-invalid", setFile(ProductFile, "# nothing\n")},
 		"an empty vendor":            {"product-yaml-field-missing", setField("vendor", `""`)},
@@ -124,7 +129,9 @@ func mutations() map[string]mutation {
 		"bad Sonobuoy in README":     {"sonobuoy-0.53", inReadme("\nWe used Sonobuoy v0.53.1.\n")},
 		"bad Sonobuoy near its name": {"sonobuoy-0.53", inReadme("\n## Sonobuoy\n\n    VERSION=0.53.0\n")},
 		"bad Sonobuoy in the log":    {"sonobuoy-0.53", inLog("(?m)^Will run", "image: sonobuoy/sonobuoy:v0.53.1\nWill run")},
-		"JUnit cut off":              {"junit-damaged", func(_ *testing.T, b *sample) { b.put(JUnitFile, b.text(JUnitFile)[:len(b.text(JUnitFile))/2]) }},
+		"JUnit cut off": {"junit-damaged", func(_ *testing.T, b *sample) {
+			b.put(JUnitFile, b.text(JUnitFile)[:len(b.text(JUnitFile))/2])
+		}},
 		"JUnit that is HTML":         {"junit-damaged", setFile(JUnitFile, "<html><body>404</body></html>")},
 		"JUnit that is JSON":         {"junit-damaged", setFile(JUnitFile, `{"tests": 380}`)},
 		"JUnit of another count":     {"junit-damaged", func(t *testing.T, b *sample) { b.count(t, "tests", 1) }},
@@ -151,25 +158,27 @@ func mutations() map[string]mutation {
 			b.rewrite(t, JUnitFile, `(<testcase name="\[SynchronizedBeforeSuite\]" classname="[^"]*" status=")passed(" time=")`, `${1}failed${2}`)
 			b.count(t, "failures", 1)
 		}},
-		"the suite failed":               {"junit-suite-failed", setting("SuiteSucceeded", "false")},
-		"the suite was interrupted":      {"junit-suite-failed", setting("SpecialSuiteFailureReason", "Interrupted by User")},
-		"a dry run":                      {"dry-run", setting("DryRun", "true")},
-		"a dry run that does not say so": {"dry-run", func(_ *testing.T, b *sample) { b.put(JUnitFile, timeless.ReplaceAllString(b.text(JUnitFile), `$1"0"`)) }},
-		"a skip":                         {"e2e-skip-used", setting("SkipStrings", `\[Serial\]`)},
-		"a skip of files":                {"e2e-skip-used", setting("SkipFiles", "dns.go")},
-		"a skip in the log":              {"e2e-skip-used", inLog("(?m)^Will run", `Args (comma-delimited): /usr/local/bin/ginkgo,--focus=\[Conformance\],--skip=\[Serial\],--no-color=true`+"\nWill run")},
-		"a skip in the log's variables":  {"e2e-skip-used", inLog("(?m)^Will run", `+ E2E_SKIP='\[Disruptive\]'`+"\nWill run")},
-		"a skip in README":               {"e2e-skip-used", inReadme("\n    export E2E_SKIP=Disruptive\n")},
-		"a log cut off":                  {"log-incomplete", inLog(`(?s)\n[^\n]*Ran [0-9]+ of .*`, "\n")},
-		"a log without numbers":          {"log-incomplete", inLog(`(?s)\n[^\n]*SUCCESS!.*`, "\nPASS\n")},
-		"a log of one test that failed":  {"log-failed", inLog("0 Failed", "1 Failed")},
-		"a log of a suite that failed":   {"log-failed", inLog("Test Suite Passed", "Test Suite Failed")},
-		"a log that says FAIL":           {"log-failed", inLog("SUCCESS!", "FAIL!")},
-		"a log with pending tests":       {"log-failed", inLog("0 Pending", "2 Pending")},
-		"a log of fewer passed":          {"log-inconsistent", inLog(`[0-9]+ Passed`, "12 Passed")},
-		"a log of more to run":           {"log-inconsistent", inLog(`(?m)^Will run [^ ]+ of`, "Will run 9999 of")},
-		"a log of another release":       {"log-version", inLog("(?m)^Will run", "  e2e test version: v1.25.1\nWill run")},
-		"a log of another API server":    {"log-version", inLog("(?m)^Will run", "  kube-apiserver version: v1.27.9+k3s1\nWill run")},
+		"the suite failed":          {"junit-suite-failed", setting("SuiteSucceeded", "false")},
+		"the suite was interrupted": {"junit-suite-failed", setting("SpecialSuiteFailureReason", "Interrupted by User")},
+		"a dry run":                 {"dry-run", setting("DryRun", "true")},
+		"a dry run that does not say so": {"dry-run", func(_ *testing.T, b *sample) {
+			b.put(JUnitFile, timeless.ReplaceAllString(b.text(JUnitFile), `$1"0"`))
+		}},
+		"a skip":                        {"e2e-skip-used", setting("SkipStrings", `\[Serial\]`)},
+		"a skip of files":               {"e2e-skip-used", setting("SkipFiles", "dns.go")},
+		"a skip in the log":             {"e2e-skip-used", inLog("(?m)^Will run", `Args (comma-delimited): /usr/local/bin/ginkgo,--focus=\[Conformance\],--skip=\[Serial\],--no-color=true`+"\nWill run")},
+		"a skip in the log's variables": {"e2e-skip-used", inLog("(?m)^Will run", `+ E2E_SKIP='\[Disruptive\]'`+"\nWill run")},
+		"a skip in README":              {"e2e-skip-used", inReadme("\n    export E2E_SKIP=Disruptive\n")},
+		"a log cut off":                 {"log-incomplete", inLog(`(?s)\n[^\n]*Ran [0-9]+ of .*`, "\n")},
+		"a log without numbers":         {"log-incomplete", inLog(`(?s)\n[^\n]*SUCCESS!.*`, "\nPASS\n")},
+		"a log of one test that failed": {"log-failed", inLog("0 Failed", "1 Failed")},
+		"a log of a suite that failed":  {"log-failed", inLog("Test Suite Passed", "Test Suite Failed")},
+		"a log that says FAIL":          {"log-failed", inLog("SUCCESS!", "FAIL!")},
+		"a log with pending tests":      {"log-failed", inLog("0 Pending", "2 Pending")},
+		"a log of fewer passed":         {"log-inconsistent", inLog(`[0-9]+ Passed`, "12 Passed")},
+		"a log of more to run":          {"log-inconsistent", inLog(`(?m)^Will run [^ ]+ of`, "Will run 9999 of")},
+		"a log of another release":      {"log-version", inLog("(?m)^Will run", "  e2e test version: v1.25.1\nWill run")},
+		"a log of another API server":   {"log-version", inLog("(?m)^Will run", "  kube-apiserver version: v1.27.9+k3s1\nWill run")},
 	}
 	for _, name := range Files() {
 		all["no "+name] = mutation{"file-missing", dropFile(name)}

@@ -23,10 +23,7 @@ func queue(parallel, serial []float64) Queue {
 
 // expected is what each spec of a queue was expected to take.
 func (q Queue) expected() func(string) float64 {
-	seconds := map[string]float64{}
-	for _, s := range slices.Concat(q.Parallel, q.Serial) {
-		seconds[s.Name] = s.Seconds
-	}
+	seconds := durationsOf(q)
 	return func(name string) float64 { return seconds[name] }
 }
 
@@ -91,6 +88,36 @@ func TestPropertyMakespanIsNearItsBound(t *testing.T) {
 			t.Errorf("%v is above what any order comes to, %v", took, rest)
 		}
 	})
+}
+
+// The same specs come in the same order, however they are listed.
+func TestPropertyOrderDoesNotDependOnTheList(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQueue(t)
+		e := NewEstimates(durationsOf(q))
+		names := q.Names()
+		shuffled := rapid.Permutation(names).Draw(t, "shuffled")
+		if got := Order(shuffled, e).Names(); !slices.Equal(got, names) {
+			t.Errorf("%q becomes %q", shuffled, got)
+		}
+		indices, err := Indices(names, shuffled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, index := range indices {
+			if shuffled[index] != names[i] {
+				t.Errorf("index %d is %s, want %s", index, shuffled[index], names[i])
+			}
+		}
+	})
+}
+
+func durationsOf(q Queue) Durations {
+	d := Durations{}
+	for _, s := range slices.Concat(q.Parallel, q.Serial) {
+		d[s.Name] = s.Seconds
+	}
+	return d
 }
 
 // Each spec is on exactly one cluster, the serial ones at its end, in order.
