@@ -90,15 +90,6 @@ func (b *sample) put(name, text string) {
 
 func (b *sample) text(name string) string { return string(b.files[name].Data) }
 
-// replace puts another text in the place of the first one; it has to be there.
-func (b *sample) replace(t *testing.T, name, old, with string) {
-	t.Helper()
-	if !strings.Contains(b.text(name), old) {
-		t.Fatalf("%s has no %q to spoil", name, old)
-	}
-	b.put(name, strings.Replace(b.text(name), old, with, 1))
-}
-
 // rewrite puts another text in the place of the first match of a pattern.
 func (b *sample) rewrite(t *testing.T, name, pattern, with string) {
 	t.Helper()

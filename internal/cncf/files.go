@@ -84,7 +84,7 @@ func (s *submission) take(tree fs.FS, f file) (notText string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("reading submission: %w", err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // opened for reading: nothing to lose
 	text := &textReader{in: io.LimitReader(in, f.most())}
 	took := s.parse(f.name, text)
 	if text.fault != nil {
