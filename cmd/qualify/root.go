@@ -38,6 +38,8 @@ func newRootCommand(w wiring) *cobra.Command {
 		newGCCommand(w),
 		newDoctorCommand(),
 		newSelftestCommand(w),
+		newCNCFCommand(w),
+		newImportCommand(w),
 		newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -35,6 +35,9 @@ var table = []row{
 	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
 	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/report", ours: []string{"internal/result"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
+	// It is given a directory as a file system, and the day as a value.
+	{dir: "internal/cncf", ours: []string{"internal/report", "internal/result"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/schedule", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/redact", never: join(exec, disk, network, clusters, commandLine), pure: true, soon: true},
 	// It is given the gate that it tests, so it needs no way to the real one.
 	{
@@ -94,6 +97,7 @@ var table = []row{
 
 	// Programs.
 	{dir: "cmd/qualify", ours: []string{"*"}, never: clusters},
+	{dir: "hack/conformancelist", ours: []string{"internal/cncf"}, never: join(network, clusters)},
 	{dir: "hack/*", never: join(network, clusters)},
 	{dir: "bench/*", ours: []string{"*"}},
 	{dir: "internal/archtest"},

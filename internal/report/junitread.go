@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,18 +31,36 @@ const (
 	readText  = 256 << 10 // bytes kept of one text
 )
 
-// ReadJUnit reads a JUnit file as a stream and hands each complete testcase to
-// emit. An error means that the file is damaged: cut off, malformed, too
-// large, or contradicting its own counts. The cases emitted before it stand,
-// but a damaged file must never be read as success. Runes that XML forbids
-// are replaced, since one escape sequence in a log must not cost the file.
-func ReadJUnit(r io.Reader, emit func(JUnitCase) error) error {
-	return readJUnit(r, readMost, emit)
+// JUnitReader reads a JUnit file as a stream.
+type JUnitReader struct {
+	// Case gets each complete testcase. Its error ends the reading.
+	Case func(JUnitCase) error
+	// Property gets each property of a testsuite, not those of a testcase; nil
+	// passes over them.
+	Property func(name, value string) error
+	// Exact takes runes that XML forbids for damage, as most readers do.
+	// Otherwise they are replaced, since one escape sequence in a log must not
+	// cost the file.
+	Exact bool
 }
 
-func readJUnit(r io.Reader, most int64, emit func(JUnitCase) error) error {
+// ReadJUnit reads with a JUnitReader that looks at the testcases alone.
+func ReadJUnit(r io.Reader, emit func(JUnitCase) error) error {
+	return JUnitReader{Case: emit}.Read(r)
+}
+
+// Read reads a whole file. An error means that the file is damaged: cut off,
+// malformed, too large, or contradicting its own counts. What was handed over
+// before it stands, but a damaged file must never be read as success.
+func (o JUnitReader) Read(r io.Reader) error { return o.read(r, readMost) }
+
+func (o JUnitReader) read(r io.Reader, most int64) error {
 	limited := &io.LimitedReader{R: r, N: most + 1}
-	jr := &junitReader{dec: xml.NewDecoder(newXMLFilter(limited)), emit: emit}
+	var source io.Reader = limited
+	if !o.Exact {
+		source = newXMLFilter(limited)
+	}
+	jr := &junitReader{JUnitReader: o, dec: xml.NewDecoder(source)}
 	jr.dec.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
 		return nil, fmt.Errorf("charset %q is not UTF-8", charset)
 	}
@@ -67,15 +86,16 @@ type claim struct {
 }
 
 type junitReader struct {
+	JUnitReader
 	dec   *xml.Decoder
-	emit  func(JUnitCase) error
 	stack []junitLevel // open testsuites and testsuite elements
 	roots int
 }
 
 type junitLevel struct {
 	tally
-	name string
+	name     string
+	disabled int // what it claims: Ginkgo counts pending cases there, and marks them as skipped
 }
 
 func (j *junitReader) read() error {
@@ -111,7 +131,9 @@ func (j *junitReader) start(t xml.StartElement) error {
 		return fmt.Errorf("element %q where a testsuite was expected", name)
 	case name == "testcase":
 		return j.testcase(t)
-	case name == "properties" || name == "system-out" || name == "system-err":
+	case name == "properties":
+		return j.properties()
+	case name == "system-out" || name == "system-err":
 		return j.skip(0)
 	default:
 		return fmt.Errorf("unknown element %q in a testsuite", name)
@@ -128,7 +150,7 @@ func (j *junitReader) open(t xml.StartElement) error {
 		return fmt.Errorf("more than %d testsuites in one another", readDepth)
 	}
 	l := junitLevel{name: bound(attr(t, "name"))}
-	for _, what := range []string{"tests", "failures", "errors", "skipped"} {
+	for _, what := range []string{"tests", "failures", "errors", "skipped", "disabled"} {
 		text, ok := lookup(t, what)
 		if !ok {
 			continue
@@ -137,10 +159,41 @@ func (j *junitReader) open(t xml.StartElement) error {
 		if err != nil || n < 0 {
 			return fmt.Errorf("testsuite %q: %s=%q is no count", l.name, what, text)
 		}
-		l.claims = append(l.claims, claim{what, n})
+		if what == "disabled" {
+			l.disabled = n
+		} else {
+			l.claims = append(l.claims, claim{what, n})
+		}
 	}
 	j.stack = append(j.stack, l)
 	return nil
+}
+
+// properties reads those of a testsuite.
+func (j *junitReader) properties() error {
+	return j.children(func(t xml.StartElement) error {
+		if t.Name.Local == "property" && j.Property != nil {
+			if err := j.Property(bound(attr(t, "name")), bound(attr(t, "value"))); err != nil {
+				return err
+			}
+		}
+		return j.skip(1)
+	})
+}
+
+// holds tells whether a claim is true. Ginkgo 1 counts as tests what ran, and
+// makes no claim about what was skipped.
+func (l junitLevel) holds(c claim) bool {
+	switch c.what {
+	case "failures":
+		return l.failures == c.n
+	case "errors":
+		return l.errors == c.n
+	case "skipped":
+		return l.skipped == c.n || l.skipped == c.n+l.disabled
+	}
+	counts := func(other claim) bool { return other.what == "skipped" }
+	return l.tests == c.n || l.tests-l.skipped == c.n && !slices.ContainsFunc(l.claims, counts)
 }
 
 // end closes a testsuite: what it holds must be what it claims.
@@ -148,9 +201,9 @@ func (j *junitReader) end() error {
 	l := j.stack[len(j.stack)-1]
 	j.stack = j.stack[:len(j.stack)-1]
 	for _, c := range l.claims {
-		holds := map[string]int{"tests": l.tests, "failures": l.failures, "errors": l.errors, "skipped": l.skipped}[c.what]
-		if holds != c.n {
-			return fmt.Errorf("testsuite %q claims %s=%d and holds %d", l.name, c.what, c.n, holds)
+		if !l.holds(c) {
+			return fmt.Errorf("testsuite %q claims %s=%d and holds tests=%d failures=%d errors=%d skipped=%d",
+				l.name, c.what, c.n, l.tests, l.failures, l.errors, l.skipped)
 		}
 	}
 	if len(j.stack) > 0 {
@@ -173,7 +226,7 @@ func (j *junitReader) testcase(t xml.StartElement) error {
 		}
 		c.Seconds = finite(s)
 	}
-	if err := j.body(&c); err != nil {
+	if err := j.children(func(t xml.StartElement) error { return j.element(&c, t) }); err != nil {
 		return fmt.Errorf("testcase %q: %w", c.Name, err)
 	}
 	if c.Outcome == result.Pass {
@@ -191,11 +244,11 @@ func (j *junitReader) testcase(t xml.StartElement) error {
 	case result.Skip:
 		top.skipped++
 	}
-	return j.emit(c)
+	return j.Case(c)
 }
 
-// body reads the elements of a testcase up to its end.
-func (j *junitReader) body(c *JUnitCase) error {
+// children hands on the elements of the open one, up to its end.
+func (j *junitReader) children(take func(xml.StartElement) error) error {
 	for {
 		tok, err := j.dec.Token()
 		if err != nil {
@@ -205,7 +258,7 @@ func (j *junitReader) body(c *JUnitCase) error {
 		case xml.EndElement:
 			return nil
 		case xml.StartElement:
-			if err := j.element(c, t); err != nil {
+			if err := take(t); err != nil {
 				return err
 			}
 		}
@@ -215,6 +268,9 @@ func (j *junitReader) body(c *JUnitCase) error {
 func (j *junitReader) element(c *JUnitCase, t xml.StartElement) error {
 	switch t.Name.Local {
 	case "failure":
+		if attr(t, "type") == "aborted" { // Ginkgo counts it as an error: the case was not at fault
+			return j.outcome(c, t, result.Error)
+		}
 		return j.outcome(c, t, result.Fail)
 	case "error":
 		if attr(t, "type") == NotRunType {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -35,6 +36,9 @@ func TestReadJUnitOfOthers(t *testing.T) {
 		"escape in a log":  {"<testsuite><testcase name=\"a\"><failure>\x1b[31m\x00</failure></testcase></testsuite>", []result.Outcome{result.Fail}},
 		"escape reference": {`<testsuite><testcase name="a"><failure>&#27;&#x1B;&#0;</failure></testcase></testsuite>`, []result.Outcome{result.Fail}},
 		"broken utf-8":     {"<testsuite><testcase name=\"a\xff\"/></testsuite>", []result.Outcome{result.Pass}},
+		"ginkgo 1 counts":  {`<testsuite tests="1" failures="0" errors="0"><testcase name="a"/><testcase name="b"><skipped/></testcase></testsuite>`, []result.Outcome{result.Pass, result.Skip}},
+		"ginkgo 2 pending": {`<testsuites tests="3" disabled="2"><testsuite tests="3" disabled="1" skipped="1"><testcase name="a"/><testcase name="b"><skipped/></testcase><testcase name="c"><skipped/></testcase></testsuite></testsuites>`, []result.Outcome{result.Pass, result.Skip, result.Skip}},
+		"ginkgo 2 aborted": {`<testsuite tests="1" failures="0" errors="1"><testcase name="a" status="aborted"><failure type="aborted"/></testcase></testsuite>`, []result.Outcome{result.Error}},
 		"elements in text": {`<testsuite><testcase name="a"><failure>x<b>y</b>z</failure></testcase></testsuite>`, []result.Outcome{result.Fail}},
 	} {
 		cases, err := read(tc.in)
@@ -70,6 +74,9 @@ func TestReadJUnitRefuses(t *testing.T) {
 		"a failure that is lost":   `<testsuite tests="1" failures="1"><testcase name="a"/></testsuite>`,
 		"errors lost":              `<testsuite errors="1"><testcase name="a"/></testsuite>`,
 		"skipped lost":             `<testsuite skipped="1"><testcase name="a"/></testsuite>`,
+		"what ran lost":            `<testsuite tests="2"><testcase name="a"/><testcase name="b"><skipped/></testcase><testcase name="c"><skipped/></testcase></testsuite>`,
+		"skipped claimed":          `<testsuite tests="1" skipped="1"><testcase name="a"/><testcase name="b"><skipped/></testcase></testsuite>`,
+		"pending lost":             `<testsuite tests="2" disabled="1" skipped="1"><testcase name="a"/><testcase name="b"/></testsuite>`,
 		"the outer count":          `<testsuites tests="3"><testsuite tests="1"><testcase name="a"/></testsuite></testsuites>`,
 		"count no number":          `<testsuite tests="all"><testcase name="a"/></testsuite>`,
 		"count negative":           `<testsuite tests="-1"/>`,
@@ -107,17 +114,56 @@ func TestReadJUnitKeepsWhatIsWhole(t *testing.T) {
 	}
 }
 
+func TestJUnitReaderGivesTheSuitesProperties(t *testing.T) {
+	in := `<testsuite><properties><property name="RandomSeed" value="7"/><other/><property name="DryRun" value="false">x</property></properties>` +
+		`<testcase name="a"><properties><property name="own" value="1"/></properties></testcase></testsuite>`
+	var got []string
+	reader := JUnitReader{
+		Case:     func(c JUnitCase) error { got = append(got, c.Name); return nil },
+		Property: func(name, value string) error { got = append(got, name+"="+value); return nil },
+	}
+	if err := reader.Read(strings.NewReader(in)); err != nil || !slices.Equal(got, []string{"RandomSeed=7", "DryRun=false", "a"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	stop := errors.New("stop")
+	reader.Property = func(string, string) error { return stop }
+	if err := reader.Read(strings.NewReader(in)); !errors.Is(err, stop) {
+		t.Errorf("the error of Property is lost: %v", err)
+	}
+	if err := reader.Read(strings.NewReader(`<testsuite><properties><property`)); err == nil {
+		t.Error("properties that are cut off read as sound")
+	}
+}
+
+// What other readers refuse is refused where that is what counts.
+func TestJUnitReaderIsExactWhereAsked(t *testing.T) {
+	for name, text := range map[string]string{
+		"an escape": "\x1b[31m", "a reference to it": "&#27;", "broken UTF-8": "\xff",
+	} {
+		in := `<testsuite><testcase name="a"><failure>` + text + `</failure></testcase></testsuite>`
+		reader := JUnitReader{Case: func(JUnitCase) error { return nil }}
+		if err := reader.Read(strings.NewReader(in)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		reader.Exact = true
+		if err := reader.Read(strings.NewReader(in)); err == nil {
+			t.Errorf("%s: an exact reader takes it", name)
+		}
+	}
+}
+
 func TestReadJUnitBoundsText(t *testing.T) {
+	blind := JUnitReader{Case: func(JUnitCase) error { return nil }}
 	cases, err := read(`<testsuite><testcase name="a"><failure>` + strings.Repeat("x", 3*readText) + `</failure></testcase></testsuite>`)
 	if err != nil || len(cases[0].Message) > readText {
 		t.Errorf("%v, %d bytes", err, len(cases[0].Message))
 	}
 	endless := io.MultiReader(strings.NewReader(`<testsuite><system-out>`), &repeat{})
-	if err := readJUnit(endless, 1<<20, func(JUnitCase) error { return nil }); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if err := blind.read(endless, 1<<20); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("an endless file gives %v", err)
 	}
 	padded := io.MultiReader(strings.NewReader(`<testsuite><testcase name="a"/></testsuite>`), strings.NewReader(strings.Repeat("\n", 2<<20)))
-	if err := readJUnit(padded, 1<<20, func(JUnitCase) error { return nil }); err == nil {
+	if err := blind.read(padded, 1<<20); err == nil {
 		t.Error("a file that was not read to its end reads as sound")
 	}
 }
