@@ -12,6 +12,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/gc"
 	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // gcOptions are the flags of gc.
@@ -64,6 +65,8 @@ func (o *gcOptions) collect(cmd *cobra.Command) error {
 		of, err := gc.Sweep(cmd.Context(), entry, cfg, gc.Options{Run: o.run, AllRuns: o.allRuns, DryRun: o.dryRun, Results: o.results, Now: now})
 		found, problems = append(found, of...), errors.Join(problems, err)
 	}
+	litter, err := o.litter()
+	found, problems = append(found, litter...), errors.Join(problems, err)
 	if o.cache {
 		kept, err := o.purge(cmd.Context(), w)
 		found, problems = append(found, kept), errors.Join(problems, err)
@@ -72,6 +75,27 @@ func (o *gcOptions) collect(cmd *cobra.Command) error {
 		return err
 	}
 	return problems
+}
+
+// litter removes the temporary files of processes that were killed, and run
+// directories that one of them was about to make.
+func (o *gcOptions) litter() ([]gc.Leftover, error) {
+	if o.run != "" {
+		return nil, nil // they belong to no run
+	}
+	dirs, problems := scratch.Litter()
+	unfinished, err := unfinishedRuns(o.results)
+	problems = errors.Join(problems, err)
+	var found []gc.Leftover
+	for _, dir := range append(dirs, unfinished...) {
+		l := gc.Leftover{Provisioner: "-", Run: "-", Cell: "-", Lease: "scratch", Resources: []string{"directory " + dir}, Why: "the process that made it is gone"}
+		if !o.dryRun {
+			err := scratch.Remove(dir)
+			l.Removed, problems = err == nil, errors.Join(problems, err)
+		}
+		found = append(found, l)
+	}
+	return found, problems
 }
 
 // cacheKinds are the folders of the cache directory; nothing else in it, and

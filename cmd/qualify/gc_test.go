@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/claim"
 	"github.com/qualify-dev/qualify/internal/gc"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -110,4 +114,54 @@ func TestGCFails(t *testing.T) {
 			t.Errorf("exit code %d: %s%s", said.code, said.stdout, said.stderr)
 		}
 	})
+}
+
+// Temporary files of killed processes are found too, and nothing like them of
+// others.
+func TestGCRemovesLitter(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	dir := filepath.Join(os.TempDir(), "qualify-list-1")
+	c, err := claim.Take(dir, claim.Options{Owner: "a process"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := w.gc(t); len(found) > 0 {
+		t.Fatalf("a living process's files: %+v", found)
+	}
+	if err := c.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for name, age := range map[string]time.Duration{".new-old": 2 * time.Hour, ".new-young": 0, "20261125-100000-00000001": 2 * time.Hour} {
+		run := w.file(filepath.Join("results", name))
+		if err := os.MkdirAll(run, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(run, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := w.file("results/.new-old")
+	for _, dryRun := range []bool{true, false} {
+		var got []string
+		for _, l := range w.gc(t, fmt.Sprintf("--dry-run=%v", dryRun)) {
+			if l.Removed == dryRun {
+				t.Errorf("dry run %v: %+v", dryRun, l)
+			}
+			got = append(got, l.Resources...)
+		}
+		if want := []string{"directory " + dir, "directory " + old}; !slices.Equal(got, want) {
+			t.Errorf("found %v, want %v", got, want)
+		}
+		if _, err := os.Stat(dir); (err == nil) != dryRun {
+			t.Errorf("dry run %v: %v", dryRun, err)
+		}
+	}
+	if left, err := filepath.Glob(w.file("results/*")); err != nil || len(left) != 2 {
+		t.Errorf("runs: %v, %v", left, err)
+	}
+	if _, err := os.Stat(w.file("results/.new-young")); err != nil {
+		t.Error("one that may still be made is gone")
+	}
 }

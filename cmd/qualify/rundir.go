@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
@@ -93,6 +95,19 @@ func (d runDirectory) fill(plan run.Plan, info runInfo) error {
 		return err
 	}
 	return journal.Close()
+}
+
+// unfinishedRuns are the directories of runs that a process was about to make
+// an hour ago or longer: it takes a moment, so it was killed.
+func unfinishedRuns(results string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(results, scratchPrefix+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("looking for unfinished run directories: %w", err)
+	}
+	return slices.DeleteFunc(found, func(dir string) bool {
+		info, err := os.Lstat(dir)
+		return err != nil || !info.IsDir() || now().Sub(info.ModTime()) < time.Hour
+	}), nil
 }
 
 // syncDir makes names in a directory durable.

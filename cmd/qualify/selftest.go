@@ -17,6 +17,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/scratch"
 	"github.com/qualify-dev/qualify/internal/selftest"
 )
 
@@ -59,12 +60,12 @@ func (w wiring) selftest(cmd *cobra.Command, results, format string, args []stri
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "qualify-selftest-")
+	dir, remove, err := scratch.Dir("selftest")
 	if err != nil {
-		return fmt.Errorf("making a directory for spoilt runs: %w", err)
+		return err
 	}
 	found, err := selftest.Check(taken, w.gate(cmd.Context(), dir), selftest.Catalogue())
-	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+	if err := errors.Join(err, remove()); err != nil {
 		return err
 	}
 	return selftestAnswer(cmd.OutOrStdout(), format, name, found)

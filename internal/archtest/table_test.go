@@ -49,17 +49,18 @@ var table = []row{
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
 	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
-		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/stabletar"},
+		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/scratch", "internal/stabletar"},
 	},
 
 	// Leaves that others stand on.
 	{dir: "internal/cache", never: join(exec, network, clusters, commandLine)},
+	{dir: "internal/scratch", ours: []string{"internal/claim"}, never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/stabletar", never: join([]string{"os/exec", "plugin"}, network, clusters, commandLine)},
 	{dir: "internal/claim", never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/cluster", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
-	{dir: "internal/doctor", never: join(network, clusters, commandLine)},
-	{dir: "internal/ginkgo", never: join(clusters, commandLine)},
+	{dir: "internal/doctor", ours: []string{"internal/scratch"}, never: join(network, clusters, commandLine)},
+	{dir: "internal/ginkgo", ours: []string{"internal/scratch"}, never: join(clusters, commandLine)},
 	{dir: "internal/identity", ours: []string{"internal/cluster", "internal/release"}, never: join(exec, commandLine)},
 
 	// Clusters. A provisioner knows the seam and never another provisioner.
@@ -72,7 +73,7 @@ var table = []row{
 		dir: "internal/provision/*", never: commandLine,
 		ours: []string{
 			"internal/bootstrap", "internal/cache", "internal/cluster", "internal/debootstrap", "internal/nodeos",
-			"internal/provision", "internal/release", "matrix",
+			"internal/provision", "internal/release", "internal/scratch", "matrix",
 		},
 	},
 

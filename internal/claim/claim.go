@@ -203,6 +203,7 @@ func (c *Claim) Release() error {
 type State struct {
 	Owner string    // "" where the directory was never claimed, or is not here
 	Alive bool      // it gave a sign of life, and nothing shows that it ended
+	Ended bool      // it is known to have ended: it said so, or its process is gone
 	Seen  time.Time // its last sign of life
 }
 
@@ -212,7 +213,7 @@ func Look(dir string) (State, error) {
 	if err != nil || last == nil {
 		return State{}, err
 	}
-	return State{Owner: last.Owner, Alive: last.alive(TTL), Seen: last.seen}, nil
+	return State{Owner: last.Owner, Alive: last.alive(TTL), Ended: last.ended(), Seen: last.seen}, nil
 }
 
 // found is a claim as it is on the disk.
@@ -224,11 +225,11 @@ type found struct {
 // alive tells whether the claim holds. A process of this machine that has
 // ended holds nothing; of any other only its silence tells.
 func (f found) alive(ttl time.Duration) bool {
-	if f.Released || f.Process.ended() {
-		return false
-	}
-	return time.Since(f.seen) < ttl
+	return !f.ended() && time.Since(f.seen) < ttl
 }
+
+// ended tells whether the owner is known to have ended its work.
+func (f found) ended() bool { return f.Released || f.Process.ended() }
 
 // latest is the claim with the highest number, nil where there is none.
 func latest(dir string) (*found, error) {

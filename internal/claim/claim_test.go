@@ -124,7 +124,7 @@ func TestOneOwnerAtATime(t *testing.T) {
 	if _, err := Take(dir, Options{Owner: "you/2"}); !errors.As(err, &busy) || busy.Owner != "me/1" {
 		t.Errorf("claimed twice: %v", err)
 	}
-	if s, err := Look(dir); err != nil || !s.Alive || s.Owner != "me/1" {
+	if s, err := Look(dir); err != nil || !s.Alive || s.Ended || s.Owner != "me/1" {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	if err := c.Held(); err != nil {
@@ -133,7 +133,7 @@ func TestOneOwnerAtATime(t *testing.T) {
 	if err := c.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := Look(dir); err != nil || s.Alive {
+	if s, err := Look(dir); err != nil || s.Alive || !s.Ended {
 		t.Errorf("released, yet %+v, %v", s, err)
 	}
 	next := take(t, dir)
@@ -216,7 +216,7 @@ func TestADeadOwnerIsFollowedAtOnce(t *testing.T) {
 	}
 	o.signal(syscall.SIGKILL)
 	_ = o.cmd.Wait()
-	if s, err := Look(dir); err != nil || s.Alive {
+	if s, err := Look(dir); err != nil || s.Alive || !s.Ended {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	if c := take(t, dir); c.Token() != 2 {

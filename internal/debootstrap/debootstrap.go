@@ -70,9 +70,9 @@ func install(ctx context.Context, root string, r Recipe) error {
 // run starts a command that is killed with its whole process group when ctx
 // ends: debootstrap's children would otherwise go on installing.
 func run(ctx context.Context, root, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := confined(ctx, name, args)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "SOURCE_DATE_EPOCH=0")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	var out bytes.Buffer
@@ -88,6 +88,20 @@ func run(ctx context.Context, root, name string, args ...string) error {
 		return fmt.Errorf("%s: %w: %s", name, err, failure(root, out.String()))
 	}
 	return nil
+}
+
+// confined is a command whose processes and mounts end with it, and with this
+// process, however that ends: debootstrap mounts file systems, and a killed
+// one that left them, or its children at work, would make the next attempt
+// remove files of the host through them, or race with it. Without the rights of
+// root there are no mounts.
+func confined(ctx context.Context, name string, args []string) *exec.Cmd {
+	plain := exec.CommandContext(ctx, name, args...)
+	unshare, err := exec.LookPath("unshare")
+	if err != nil || plain.Err != nil || os.Geteuid() != 0 {
+		return plain
+	}
+	return exec.CommandContext(ctx, unshare, append([]string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", name}, args...)...)
 }
 
 // failure is the end of what a failed debootstrap said: its own log, when it

@@ -9,9 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -229,8 +227,10 @@ func TestAFailedScriptIsAnError(t *testing.T) {
 }
 
 // What debootstrap has started must not go on installing when the run ends.
+// Its processes may have numbers of their own, so they are found by their words.
 func TestCancellingKillsWhatWasStarted(t *testing.T) {
-	b := newBench(t, asked+`sleep 300 & echo $! >"$BENCH_LOG.new"; mv "$BENCH_LOG.new" "$BENCH_LOG.child"; wait`+"\n")
+	words := fmt.Sprintf("sleep 300.%d", time.Now().UnixNano())
+	b := newBench(t, asked+words+" & wait\n")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
@@ -238,7 +238,9 @@ func TestCancellingKillsWhatWasStarted(t *testing.T) {
 		_, err := Tar(ctx, b.cache, Recipe{Suite: "s"})
 		done <- err
 	}()
-	child := childOf(t, b.log+".child")
+	if !eventually(func() bool { return running(t, words) }) {
+		t.Fatal("debootstrap was not started")
+	}
 	cancel()
 	select {
 	case err := <-done:
@@ -248,36 +250,64 @@ func TestCancellingKillsWhatWasStarted(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("Tar does not come back")
 	}
-	for range 100 {
-		if gone(child) {
-			return
+	if !eventually(func() bool { return !running(t, words) }) {
+		t.Error("a child of debootstrap goes on")
+	}
+}
+
+const killedEnv = "QUALIFY_DEBOOTSTRAP_TEST_WORDS"
+
+// TestKilledProcess is the process that the next test kills.
+func TestKilledProcess(t *testing.T) {
+	words := os.Getenv(killedEnv)
+	if words == "" {
+		t.Skip("only for TestAKillEndsWhatWasStarted, which starts it")
+	}
+	b := newBench(t, asked+words+" & wait\n")
+	_, err := Tar(context.Background(), b.cache, Recipe{Suite: "s"})
+	t.Fatal(err)
+}
+
+// Nor when its process is killed: its mounts and children would be there when
+// the next one removes what was half-made.
+func TestAKillEndsWhatWasStarted(t *testing.T) {
+	if _, err := exec.LookPath("unshare"); err != nil || os.Geteuid() != 0 {
+		t.Skip("without root there are no mounts")
+	}
+	words := fmt.Sprintf("sleep 301.%d", time.Now().UnixNano())
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcess$")
+	cmd.Env = append(os.Environ(), killedEnv+"="+words, "TMPDIR="+t.TempDir())
+	must(t, cmd.Start())
+	if !eventually(func() bool { return running(t, words) }) {
+		t.Error("debootstrap was not started")
+	}
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	if !eventually(func() bool { return !running(t, words) }) {
+		t.Error("a child of debootstrap goes on")
+	}
+}
+
+func eventually(holds func() bool) bool {
+	for range 600 {
+		if holds() {
+			return true
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	_ = syscall.Kill(child, syscall.SIGKILL)
-	t.Error("a child of debootstrap goes on")
+	return false
 }
 
-func childOf(t *testing.T, file string) int {
+// running tells whether there is a process with the words as its command line.
+func running(t *testing.T, words string) bool {
 	t.Helper()
-	for range 300 {
-		if data, err := os.ReadFile(file); err == nil {
-			pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-			must(t, err)
-			return pid
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	must(t, err)
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err == nil && strings.ReplaceAll(strings.TrimRight(string(line), "\x00"), "\x00", " ") == words {
+			return true
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("debootstrap was not started")
-	return 0
-}
-
-// gone tells whether a process has ended; a zombie has.
-func gone(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	_, rest, _ := strings.Cut(string(data), ") ")
-	return strings.HasPrefix(rest, "Z")
+	return false
 }

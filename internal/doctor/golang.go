@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // minimumGo is the oldest Go that builds qualify and the releases: the one
@@ -56,11 +58,11 @@ func (o Options) checkModules(ctx context.Context) Check {
 	if _, err := o.LookPath("go"); err != nil {
 		return unknown(name, fmt.Errorf("no go on PATH"), goRemedy)
 	}
-	dir, err := os.MkdirTemp("", "qualify-doctor-")
+	dir, remove, err := scratch.Dir("doctor")
 	if err != nil {
 		return unknown(name, err, "make the folder for temporary files writable")
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = remove() }()
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module probe\n"), 0o600); err != nil {
 		return unknown(name, err, "make the folder for temporary files writable")
 	}

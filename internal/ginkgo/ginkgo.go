@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // Run is one run of some specs of a test binary.
@@ -197,11 +199,11 @@ func List(ctx context.Context, binary, focus string, args ...string) (suite stri
 }
 
 func dryRun(ctx context.Context, binary, focus string, args []string) ([]types.Report, error) {
-	dir, err := os.MkdirTemp("", "qualify-list-")
+	dir, remove, err := scratch.Dir("list")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	file := filepath.Join(dir, "report.json")
 	list := []string{"--ginkgo.dry-run", "--ginkgo.no-color", "--ginkgo.succinct", "--ginkgo.json-report=" + file}
 	if focus != "" {

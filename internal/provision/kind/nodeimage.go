@@ -13,6 +13,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/nodeos"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // imageVersion is part of every key: raise it when the way of building node
@@ -83,11 +84,11 @@ const (
 
 // kindModule returns the directory of kind's node files.
 func kindModule(ctx context.Context) (dir string, err error) {
-	work, err := os.MkdirTemp("", "qualify-kind-")
+	work, remove, err := scratch.Dir("kind")
 	if err != nil {
 		return "", fmt.Errorf("fetching kind's node files: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer remove()
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kindModulePath+"@"+kindModuleVersion)
 	cmd.Dir, cmd.Env = work, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	out, err := cmd.Output()

@@ -3,11 +3,11 @@ package source
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // unit is one compilation: some programs of one module, built with that
@@ -51,11 +51,11 @@ func (b *builder) compile(ctx context.Context, u unit) (string, error) {
 }
 
 func (b *builder) compileInto(ctx context.Context, dir string, f fetched, u unit, flags []string) error {
-	work, err := os.MkdirTemp("", "qualify-modfile-")
+	work, remove, err := scratch.Dir("modfile")
 	if err != nil {
 		return fmt.Errorf("compiling %s: %w", f.Path, err)
 	}
-	defer os.RemoveAll(work)
+	defer remove()
 	if err := writeModfile(work, f); err != nil {
 		return err
 	}

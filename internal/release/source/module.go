@@ -19,6 +19,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // fetched is a module whose source is on disk and whose checksum the go
@@ -58,7 +60,7 @@ func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, e
 	// An empty value would give way to one that the user set with go env -w.
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "GOTOOLCHAIN=local", "CGO_ENABLED=0",
 		"GOOS=linux", "GOARCH="+g.arch, "GOAMD64=v1", "GOFIPS140=off")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
@@ -82,11 +84,11 @@ func (g *goTool) fetch(ctx context.Context, path, version string) (fetched, erro
 		return fetched{}, fmt.Errorf("module version: %w", err)
 	}
 	// Outside a module, so that no go.mod of ours takes part.
-	dir, err := os.MkdirTemp("", "qualify-fetch-")
+	dir, remove, err := scratch.Dir("fetch")
 	if err != nil {
 		return fetched{}, fmt.Errorf("fetching %s: %w", path, err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	out, err := g.run(ctx, dir, "mod", "download", "-json", path+"@"+version)
 	var f fetched
 	if jsonErr := json.Unmarshal(out, &f); jsonErr != nil && err == nil {
