@@ -17,7 +17,7 @@ const (
 	secretMount = "/etc/keys"
 	// kubeletSync is how long an update may take to reach a volume: a kubelet
 	// that is not poked syncs a pod every 60 to 90 seconds.
-	kubeletSync = 100 * time.Second
+	kubeletSync = 4 * time.Minute
 )
 
 // configMapUpdates changes a ConfigMap under a running pod: the files follow,

@@ -15,10 +15,15 @@ import (
 const (
 	// poll is short because specs are: most waits end within a few seconds.
 	poll = 300 * time.Millisecond
-	// startup covers scheduling and starting a pod whose image is on the node.
-	startup = 60 * time.Second
+	// The limits are ten times what the steps take on a quiet machine of two
+	// cores. They only matter where something is wrong, and a machine that is
+	// busy with something else must not count against the release.
+
+	// startup covers scheduling and starting a pod whose image is on the node,
+	// and unpacking that image where it is the first.
+	startup = 4 * time.Minute
 	// converge covers what one control loop or kube-proxy does after a change.
-	converge = 45 * time.Second
+	converge = 2 * time.Minute
 )
 
 // env is what a spec works with. All its assertions append the state of the

@@ -16,7 +16,7 @@ const hostNetwork = "host-network"
 
 // specLimit ends a spec that hangs (a stream that never closes); the waits
 // inside a spec are shorter and explain themselves.
-const specLimit = ginkgo.NodeTimeout(4 * time.Minute)
+const specLimit = ginkgo.NodeTimeout(12 * time.Minute)
 
 // Register adds the specs to Ginkgo's tree. It is called once, before flags
 // are parsed: opts is read when a spec runs. The texts are stable names, also
