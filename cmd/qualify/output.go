@@ -1,11 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/qualify-dev/qualify/internal/report"
 )
 
 // outputFlag adds -o to a verb that prints data.
@@ -21,10 +22,7 @@ func printAs(w io.Writer, format string, data any, table func() string) error {
 		_, err := io.WriteString(w, table())
 		return err
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(data)
+		return report.EncodeJSON(w, data)
 	case "yaml":
 		text, err := yaml.Marshal(data)
 		if err != nil {

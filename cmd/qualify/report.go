@@ -11,7 +11,7 @@ func newReportCommand(w wiring) *cobra.Command {
 		Use:   "report RUN",
 		Short: "Write a finished run's reports again from its journal; exits with its code",
 	}, func(cmd *cobra.Command, r record) error {
-		built, err := r.writeReports()
+		built, err := r.writeReports(w.sink)
 		if err != nil {
 			return err
 		}

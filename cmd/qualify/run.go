@@ -106,11 +106,12 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	w.store.Log = o.w.sink.Logger(ui)
 	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
-	dir, err := newRunDirectory(o.results, plan, o.info(cmd.Context(), used))
+	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used))
 	if err != nil {
 		return err
 	}

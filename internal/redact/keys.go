@@ -81,7 +81,7 @@ func findKeyed(l *line, i int) (span, bool) {
 	case "authorization":
 		v = l.afterScheme(v)
 	case "cookie": // several, with blanks between them
-		v.end = max(v.end, len(bytes.TrimRight(l.text, "\r\n\"' \\")))
+		v.end = l.stringEnd(v.end)
 	}
 	text := l.text[v.start:v.end]
 	if placeholder(text) || k.secret != nil && !k.secret(text) {
@@ -203,6 +203,15 @@ func (l *line) bareEnd(start int) int {
 	return end
 }
 
+// stringEnd is where the string ends that i is in, or the line.
+func (l *line) stringEnd(i int) int {
+	if quote := bytes.IndexByte(l.text[i:], '"'); quote >= 0 {
+		return max(i, len(bytes.TrimRight(l.text[:i+quote], "\\")))
+	}
+	return max(i, len(bytes.TrimRight(l.text, " \t\r")))
+}
+
+// endsBare tells whether a value without quotes cannot go on at i.
 func endsBare(text []byte, i int) bool {
 	return text[i] <= ' ' || bytes.IndexByte([]byte("\"'`<>&"), text[i]) >= 0 || escapeAt(text, i)
 }

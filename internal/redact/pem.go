@@ -43,17 +43,20 @@ func pemLabel(line []byte, i int) (kind string, end int) {
 	return pemKind(line[start : start+n]), start + n + len(dashes)
 }
 
-// findPEM finds a key that begins at i, up to its end or to that of the line.
+// findPEM finds a key that begins at i, up to its end or, where that is cut
+// off, to the end of the string or the line.
 func findPEM(l *line, i int) (span, bool) {
 	kind, start := pemLabel(l.text, i)
 	if kind == "" || !hasBody(l.text[start:]) { // words about keys, or a first line that ends here
 		return span{}, false
 	}
-	end := len(l.text)
-	if n := bytes.Index(l.text[start:], []byte(pemEnd)); n >= 0 {
-		end = start + n
+	rest := l.text[start:]
+	if end := bytes.Index(rest, []byte(pemEnd)); end >= 0 {
+		rest = rest[:end]
+	} else if end := bytes.IndexAny(rest, "\"'`<>"); end >= 0 {
+		rest = bytes.TrimRight(rest[:end], "\\")
 	}
-	return span{i, start, end, kind}, true
+	return span{i, start, start + len(rest), kind}, true
 }
 
 // hasBody tells whether a line of a key follows at once: behind an escaped

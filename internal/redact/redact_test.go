@@ -163,6 +163,22 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 	}
 }
 
+// The rest of a line of JSON stays one.
+func TestKeysThatAreCutOff(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{`{"log":"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ","n":1}`, `{"log":"-----BEGIN PRIVATE KEY-----‹redacted:private-key›","n":1}`},
+		{`{"log":"{\"a\":\"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQ\"}"}`, `{"log":"{\"a\":\"-----BEGIN PRIVATE KEY-----‹redacted:private-key›\"}"}`},
+		{`{"a":"Cookie: a=b; c=d","n":1}`, `{"a":"Cookie: ‹redacted:cookie›","n":1}`},
+		{`{"a":"{\"h\":\"Cookie: a=b; c=d\"}","n":1}`, `{"a":"{\"h\":\"Cookie: ‹redacted:cookie›\"}","n":1}`},
+		{"Cookie: a=b; c=d \r\nnext", "Cookie: ‹redacted:cookie› \r\nnext"},
+		{"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nall went well\n", "-----BEGIN PRIVATE KEY-----\n‹redacted:private-key›\nall went well\n"},
+	} {
+		if got := redact.New().String(test.text); got != test.want {
+			t.Errorf("%q became %q, want %q", test.text, got, test.want)
+		}
+	}
+}
+
 // A replacement is the same in every format that text ends up in.
 func TestReplacementsNeedNoEscapes(t *testing.T) {
 	text := redact.New().String("password=a3f8Zk2pQ9")

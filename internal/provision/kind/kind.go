@@ -87,7 +87,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 		return nil, err
 	}
 	kubeconfig := filepath.Join(spec.Dir, "kubeconfig")
-	logger, closeLog, err := fileLogger(filepath.Join(spec.Dir, "kind.log"))
+	logger, closeLog, err := fileLogger(p.cfg.Sink, filepath.Join(spec.Dir, "kind.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,9 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	stopWatch()
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
+	}
+	if err := p.cfg.Sink.Kubeconfig(kubeconfig); err != nil { // it is read from here on
+		return nil, err
 	}
 	spec.Phase("ready")
 	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: kubeconfig, Nodes: clusterNodes(lease.Name, spec.Workers)}

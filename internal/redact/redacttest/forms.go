@@ -81,26 +81,26 @@ func wrapped(text string, width int) string {
 	return strings.Join(append(lines, text), "\n")
 }
 
-// armor is how the lines around keys begin; they are no secret.
-const armor = "-----"
+// part is how much of a secret counts as one.
+const part = 16
+
+// linesOf are the parts of a printed secret that stand alone: each line of a
+// key, but not the armor around it.
+func linesOf(printed string) []string {
+	var lines []string
+	for _, line := range strings.Split(strings.ReplaceAll(printed, `\n`, "\n"), "\n") {
+		line = strings.TrimSpace(strings.Trim(line, `\`))
+		if len(line) >= 8 && !strings.HasPrefix(line, "-----") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
 
 // Shown returns a part of a printed secret that can be seen in a text, or "".
 // A few characters at an end, which may be those of the text around, are none.
 func Shown(text, printed string) string {
-	const part = 16
-	for _, line := range strings.Split(strings.ReplaceAll(printed, `\n`, "\n"), "\n") {
-		line = strings.TrimSpace(strings.Trim(line, `\`))
-		if len(line) < 8 || strings.HasPrefix(line, armor) {
-			continue
-		}
-		if len(line) <= part && strings.Contains(text, line) {
-			return line
-		}
-		for i := 0; i+part <= len(line); i++ {
-			if strings.Contains(text, line[i:i+part]) {
-				return line[i : i+part]
-			}
-		}
-	}
-	return ""
+	var h Hunt
+	h.Add("it", printed)
+	return h.Seen(text)["it"]
 }
