@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,12 @@ func printAs(w io.Writer, format string, data any, table func() string) error {
 	case "json":
 		return report.EncodeJSON(w, data)
 	case "yaml":
-		text, err := yaml.Marshal(data)
+		var plain bytes.Buffer
+		if err := report.EncodeJSON(&plain, data); err != nil {
+			return err
+		}
+		// By way of JSON that escapes what YAML would refuse to read.
+		text, err := yaml.JSONToYAML(plain.Bytes())
 		if err != nil {
 			return err
 		}
