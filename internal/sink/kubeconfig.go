@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 
+	"github.com/google/renameio/v2"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -35,7 +37,7 @@ func (s *Sink) WriteKubeconfig(path string, data []byte) error {
 	if err := s.kubeconfig(data, filepath.Dir(path)); err != nil {
 		return fmt.Errorf("registering the secrets of %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	if err := renameio.WriteFile(path, data, 0o600); err != nil {
 		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return nil
@@ -70,14 +72,43 @@ func (s *Sink) kubeconfig(data []byte, dir string) error {
 	var config struct {
 		Users []struct{ User user }
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&config); err != nil {
-		return errors.New("it is no YAML with a list of users") // the cause may quote what is secret
-	}
 	var problems error
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&config); err != nil {
+		return s.torn(data)
+	}
 	for _, u := range config.Users {
 		problems = errors.Join(problems, s.user(u.User, dir))
 	}
 	return problems
+}
+
+// secretLine is a key whose value is secret, in block or in flow style.
+var secretLine = regexp.MustCompile(`(client-key-data|token|password|access-token|id-token|refresh-token|client-secret)["']?\s*:\s*["']?([^\s"',{}]+)`)
+
+// torn registers what is left of a kubeconfig that is no YAML: a full disk or a
+// kill has left a part of it, in which secrets may be all the same.
+func (s *Sink) torn(data []byte) error {
+	var problems error
+	for _, found := range secretLine.FindAllSubmatch(data, -1) {
+		kind, value := string(found[1]), string(found[2])
+		if kind != "client-key-data" {
+			problems = errors.Join(problems, s.Add(kind, value))
+			continue
+		}
+		problems = errors.Join(problems, s.clientKey(value))
+	}
+	return problems
+}
+
+// clientKey registers a key as it stands there and, as far as it is base64, as
+// it is.
+func (s *Sink) clientKey(text string) error {
+	err := s.Add("client-key", text)
+	const least = 16 // bytes; no key is shorter, but what is left of a torn one may be
+	if key, _ := base64.StdEncoding.DecodeString(text); len(key) >= least {
+		err = errors.Join(err, s.Add("client-key", string(key)))
+	}
+	return err
 }
 
 func (s *Sink) user(u user, dir string) error {
@@ -98,11 +129,8 @@ func (s *Sink) user(u user, dir string) error {
 		problems = errors.Join(problems, err)
 		add(kind, string(data))
 	}
-	add("client-key", u.ClientKeyData)
-	if key, err := base64.StdEncoding.DecodeString(u.ClientKeyData); err == nil {
-		add("client-key", string(key))
-	} else {
-		problems = errors.Join(problems, errors.New("client-key-data is no base64"))
+	if u.ClientKeyData != "" {
+		problems = errors.Join(problems, s.clientKey(u.ClientKeyData))
 	}
 	addFile("client-key", u.ClientKey)
 	add("token", u.Token)

@@ -375,13 +375,45 @@ func knowsAll(t *testing.T, s *Sink, values map[string]string) {
 	}
 }
 
+// A kill or a full disk leaves a part of a kubeconfig.
+func TestTornKubeconfigs(t *testing.T) {
+	canaries := redacttest.Canaries("torn")
+	key, token := canaries[7].Value, canaries[9].Value
+	text := "apiVersion: v1\nusers:\n- name: a\n  user:\n    client-key-data: " + key + "\n    token: " + token + "\ncurrent-context: a\n"
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	for end := 0; end < len(text); end += 7 {
+		if err := os.WriteFile(path, []byte(text[:end]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := New(redact.New())
+		err := s.Kubeconfig(path)
+		left := strings.Index(text, key) + 8
+		if short := end > left-8 && end < left || end > strings.Index(text, token) && end < strings.Index(text, token)+8; err != nil && !short {
+			t.Fatalf("the first %d bytes: %v", end, err)
+		}
+		if n := end - strings.Index(text, key); n >= 16 {
+			if part := key[:min(n, len(key))]; redacttest.Shown(s.Text("x "+part), part) != "" {
+				t.Fatalf("of the first %d bytes the key is shown", end)
+			}
+		}
+	}
+	for _, flow := range []string{`users: [{user: {token: ` + token + `, `, `{"users":[{"user":{"token":"` + token + `"`} {
+		if err := os.WriteFile(path, []byte(flow), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := New(redact.New())
+		if err := s.Kubeconfig(path); err != nil || s.Text(token) == token {
+			t.Errorf("%s: %v", flow, err)
+		}
+	}
+}
+
 // A secret that is not known would be printed.
 func TestKubeconfigsThatCannotBeRegistered(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"a token that is too short": {"users: [{user: {token: fake}}]", "4 bytes"},
-		"a key that is no base64":   {"users: [{user: {client-key-data: '" + secret + "'}}]", "no base64"},
 		"a file that is not there":  {"users: [{user: {tokenFile: gone}}]", "gone"},
-		"no YAML":                   {"users: [" + secret, "no YAML"},
+		"no YAML and too short":     {"users: [{user: {token: fake", "4 bytes"},
 		"too much":                  {strings.Repeat("#", maxKubeconfig+1), "more than"},
 	} {
 		path := filepath.Join(t.TempDir(), "kubeconfig")
