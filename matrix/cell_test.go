@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 // IDs name directories of old runs: a change here orphans them.
@@ -172,7 +174,7 @@ func FuzzCellID(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, os, provisioner string) {
 		id := NewCell(map[string]string{OS: os, Provisioner: provisioner}).ID
-		if !nameForm.MatchString(id) || len(id) > maxID || strings.Contains(id, ".") || id != strings.ToLower(id) {
+		if !regexp.MustCompile(strict.NameForm).MatchString(id) || len(id) > maxID || strings.Contains(id, ".") || id != strings.ToLower(id) {
 			t.Fatalf("%q and %q have the ID %q", os, provisioner, id)
 		}
 		if again := NewCell(map[string]string{Provisioner: provisioner, OS: os}).ID; again != id {

@@ -10,6 +10,8 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 func readSchema(t testing.TB) *jsonschema.Schema {
@@ -84,13 +86,13 @@ func TestSchemaHasTheLoadersForms(t *testing.T) {
 	defs := readSchema(t).Defs
 	k8s := defs["k8sValue"].Properties
 	for name, pair := range map[string][2]string{
-		"name":     {defs["name"].Pattern, nameForm.String()},
-		"prose":    {defs["prose"].Pattern, proseForm.String()},
+		"name":     {defs["name"].Pattern, strict.NameForm},
+		"prose":    {defs["prose"].Pattern, strict.ProseForm},
 		"release":  {k8s["release"].Pattern, releaseForm.String()},
 		"reserved": {defs["reserved"].Pattern, reservedForm.String()},
 		"bounds": {
 			fmt.Sprint(*defs["prose"].MaxLength, *defs["names"].MaxItems, *k8s["name"].MaxLength, *readSchema(t).Properties["workers"].Maximum),
-			fmt.Sprint(maxProse, maxList, maxName, maxWorkers),
+			fmt.Sprint(strict.MaxProse, strict.MaxList, strict.MaxName, maxWorkers),
 		},
 	} {
 		if pair[0] != pair[1] {
