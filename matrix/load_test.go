@@ -335,7 +335,7 @@ func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{string(shipped), small, wide, small + laughs, "", "a: [", "a: &a [*a]", "? [a]\n: b", "!x {}", "\xff", "a\tb: \tc", "a: *b"} {
 		f.Add([]byte(seed))
 	}
-	schema := resolvedSchema(f)
+	schema := resolved(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := Load("m.yaml", data)
 		if err != nil {

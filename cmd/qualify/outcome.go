@@ -24,6 +24,7 @@ import (
 type record struct {
 	dir    runDirectory
 	plan   run.Plan
+	policy result.Policy // that the run is measured by
 	info   runInfo
 	events []result.Event
 	torn   string // what is wrong with the journal's end, if anything
@@ -53,6 +54,7 @@ func openRun(results, name string) (record, error) {
 	if err := r.plan.Check(); err != nil {
 		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
 	}
+	r.policy = r.plan.Measure()
 	events, tail, err := result.ReadFile(r.dir.file("journal.jsonl"))
 	if err != nil {
 		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
@@ -105,7 +107,7 @@ func readJSON(path string, into any) error {
 // judge measures the run against its plan. The policy's day is that of the
 // run, so that judging again gives the same answer.
 func (r record) judge() result.Document {
-	policy := result.DefaultPolicy()
+	policy := r.policy
 	evidence := result.Fold(r.events)
 	evidence.Torn = r.torn
 	if len(evidence.Starts) > 0 {

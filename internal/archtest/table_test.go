@@ -32,6 +32,11 @@ var table = []row{
 	// What is planned and what follows from evidence: pure, so that the same
 	// input gives the same answer on every machine and on every day.
 	{dir: "internal/strict", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/strict/stricttest", never: join(exec, network, clusters, commandLine)},
+	{
+		dir: "matrix/policy", ours: []string{"internal/result", "internal/strict"},
+		never: join(exec, disk, network, clusters, commandLine), pure: true,
+	},
 	{dir: "matrix", ours: []string{"internal/strict"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
 	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
@@ -126,6 +131,7 @@ var only = []struct {
 		why:     "clusters that do not exist are for tests",
 	},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},
+	{imports: []string{module + "/internal/strict/stricttest"}, why: "it damages files, for tests"},
 	{imports: []string{"testing"}, by: []string{"internal/provision/provisiontest"}, why: "it would put test flags into the program"},
 	{imports: []string{"gopkg.in/yaml.v2", "gopkg.in/yaml.v3"}, noTests: true, why: "nobody maintains it; use go.yaml.in/yaml/v3 or sigs.k8s.io/yaml"},
 	{imports: []string{"github.com/google/renameio/..."}, by: []string{"internal/sink"}, why: "files of a run are written in one place, behind the redactor"},
