@@ -7,7 +7,7 @@ E2E_FLAGS := -trimpath -buildvcs=false -tags=selinux,notest,grpcnotrace -ldflags
 OS ?= debian-12
 K8S ?= 1.34
 
-.PHONY: help qualify build setup test e2e lint bench clean
+.PHONY: help qualify build setup test fuzz e2e lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ qualify: setup build ## build a candidate, bring its cluster up, test it, judge 
 
 test: ## every hermetic test
 	@hack/test
+
+fuzz: ## each fuzz target for a minute (FUZZTIME=60s)
+	@hack/fuzz
 
 e2e: setup build ## the real path on real clusters, with assertions
 	QUALIFY_E2E=1 go test -count=1 -timeout=50m -v ./e2e/...

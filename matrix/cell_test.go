@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 // IDs name directories of old runs: a change here orphans them.
@@ -159,6 +161,27 @@ func TestCellIDDoesNotDependOnAxisOrder(t *testing.T) {
 		}
 		if got := NewCell(again).ID; got != want {
 			rt.Errorf("ids %s and %s", got, want)
+		}
+	})
+}
+
+// Names from anywhere: an ID is a safe name of a file and a DNS label, the same
+// each time, and another one where the values are.
+func FuzzCellID(f *testing.F) {
+	for _, s := range []string{"", "debian-12", "v1.34.4", "../../etc", "CON", ".hidden", "a/b\\c", "größe", "\x00\n", "\xff", strings.Repeat("x", 300)} {
+		f.Add(s, "kind")
+		f.Add("os", s)
+	}
+	f.Fuzz(func(t *testing.T, os, provisioner string) {
+		id := NewCell(map[string]string{OS: os, Provisioner: provisioner}).ID
+		if !regexp.MustCompile(strict.NameForm).MatchString(id) || len(id) > maxID || strings.Contains(id, ".") || id != strings.ToLower(id) {
+			t.Fatalf("%q and %q have the ID %q", os, provisioner, id)
+		}
+		if again := NewCell(map[string]string{Provisioner: provisioner, OS: os}).ID; again != id {
+			t.Fatalf("%q and then %q", id, again)
+		}
+		if os != provisioner && NewCell(map[string]string{OS: provisioner, Provisioner: os}).ID == id {
+			t.Fatalf("%q and %q swapped have the same ID", os, provisioner)
 		}
 	})
 }

@@ -7,13 +7,13 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
-// label is a name that selects values, and where it stands.
+// label is a name that selects values.
 type label struct {
-	text   string
-	path   string
-	node   *yaml.Node
+	strict.Named
 	family bool
 }
 
@@ -22,8 +22,8 @@ var reservedForm = regexp.MustCompile(`^(v?[0-9].*|latest|n-[0-9]+)$`)
 
 // alias enters an alias or family.
 func (l *loader) alias(taken map[string]label, axis string, new label) {
-	if axis == K8s && reservedForm.MatchString(new.text) {
-		l.add(new.node, fmt.Sprintf("%s is %s, which already names a release by rule", new.path, new.text), "remove it")
+	if axis == K8s && reservedForm.MatchString(new.Text) {
+		l.Problem(new.Node, fmt.Sprintf("%s is %s, which already names a release by rule", new.Path, new.Text), "remove it")
 		return
 	}
 	l.take(taken, new)
@@ -32,13 +32,13 @@ func (l *loader) alias(taken map[string]label, axis string, new label) {
 // take enters a label. Only a family may be there more than once: any other
 // name that selected two values would be a slip.
 func (l *loader) take(taken map[string]label, new label) {
-	old, there := taken[new.text]
+	old, there := taken[new.Text]
 	switch {
-	case new.text == "": // already a problem
+	case new.Text == "": // already a problem
 	case !there:
-		taken[new.text] = new
+		taken[new.Text] = new
 	case !old.family || !new.family:
-		l.add(new.node, fmt.Sprintf("%s is %s, as is %s on line %d", new.path, new.text, old.path, old.node.Line), "give one of them another name")
+		l.Problem(new.Node, fmt.Sprintf("%s is %s, as is %s on line %d", new.Path, new.Text, old.Path, old.Node.Line), "give one of them another name")
 	}
 }
 
@@ -46,7 +46,7 @@ func (l *loader) take(taken map[string]label, new label) {
 func (l *loader) checkAxes(m *Matrix, rule Exclusion, n *yaml.Node) {
 	for _, name := range slices.Sorted(maps.Keys(rule.When)) {
 		if _, ok := m.Axis(name); !ok {
-			l.add(n, fmt.Sprintf("the rule is about the axis %s, which is not there", bare(name)), "the axes are "+m.axisNames())
+			l.Problem(n, fmt.Sprintf("the rule is about the axis %s, which is not there", strict.Bare(name)), "the axes are "+m.axisNames())
 		}
 	}
 }
@@ -54,8 +54,8 @@ func (l *loader) checkAxes(m *Matrix, rule Exclusion, n *yaml.Node) {
 // checkRules looks at each rule against the whole matrix. One that matches
 // nothing is a warning, since a catalog moves on; one that removes everything
 // cannot be meant.
-func (l *loader) checkRules(m *Matrix) []Problem {
-	var warnings Problems
+func (l *loader) checkRules(m *Matrix) []strict.Problem {
+	var warnings strict.Problems
 	for i, rule := range m.compile() {
 		at := m.Exclude[i]
 		nothing, all := "", true
@@ -63,15 +63,15 @@ func (l *loader) checkRules(m *Matrix) []Problem {
 			axis, _ := m.Axis(name)
 			all = all && len(rule[name]) == len(axis.Values)
 			if len(rule[name]) == 0 && nothing == "" {
-				nothing = fmt.Sprintf("%s has no value named %s", name, bare(at.When[name][0]))
+				nothing = fmt.Sprintf("%s has no value named %s", name, strict.Bare(at.When[name][0]))
 			}
 		}
 		switch {
 		case nothing != "":
-			warnings = append(warnings, Problem{File: l.file, Line: at.Line, Column: at.Column,
+			warnings = append(warnings, strict.Problem{File: l.file, Line: at.Line, Column: at.Column,
 				Text: "the exclusion matches nothing: " + nothing, Remedy: "remove it, or correct its values"})
 		case all:
-			l.addAt(at.Line, at.Column, "the exclusion removes every cell", "narrow it")
+			l.ProblemAt(at.Line, at.Column, "the exclusion removes every cell", "narrow it")
 		}
 	}
 	return warnings

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 // Selection is what is wanted on each axis: names, aliases, families and, for
@@ -17,7 +19,7 @@ type Selection map[string][]string
 func (m *Matrix) choose(sel Selection) ([][]Value, error) {
 	var errs []error
 	for _, axis := range unknownAxes(m, sel) {
-		errs = append(errs, fmt.Errorf("selecting by %s: %s has no such axis; it has %s", bare(axis), m.File, m.axisNames()))
+		errs = append(errs, fmt.Errorf("selecting by %s: %s has no such axis; it has %s", strict.Bare(axis), m.File, m.axisNames()))
 	}
 	chosen := make([][]Value, len(m.Axes))
 	for i, axis := range m.Axes {

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 // Excluded is a selected cell that a rule removed.
@@ -21,7 +22,7 @@ const maxCells = 100_000
 // in file order, and those that a rule removed. asOf (yyyy-mm-dd) is the day
 // on which the exclusions must still hold. The result is never empty without
 // an error; the error is a *UnknownValueError where the selection names
-// nothing, and Problems where exclusions have expired.
+// nothing, and strict.Problems where exclusions have expired.
 func (m *Matrix) Expand(sel Selection, asOf string) (cells []Cell, excluded []Excluded, err error) {
 	if err := m.checkExpiry(asOf); err != nil {
 		return nil, nil, err
@@ -64,26 +65,20 @@ func checkIDs(cells []Cell) error {
 
 // checkExpiry refuses to go on under exclusions nobody stands behind any more.
 func (m *Matrix) checkExpiry(asOf string) error {
-	if !isDate(asOf) {
-		return fmt.Errorf("expanding %s: the day to expand for is %s, not yyyy-mm-dd", m.File, quoted(asOf))
+	if !strict.IsDay(asOf) {
+		return fmt.Errorf("expanding %s: the day to expand for is %s, not yyyy-mm-dd", m.File, strict.Quoted(asOf))
 	}
-	var expired Problems
+	var expired strict.Problems
 	for _, rule := range m.Exclude {
 		if rule.Expires < asOf { // text order is date order in this form
-			expired = append(expired, Problem{
+			expired = append(expired, strict.Problem{
 				File: rule.File, Line: rule.Line, Column: rule.Column,
 				Text:   fmt.Sprintf("the exclusion expired on %s (%s; owner %s, issue %s)", rule.Expires, rule.Reason, rule.Owner, rule.Issue),
 				Remedy: "remove it, or let its owner set a later date",
 			})
 		}
 	}
-	return expired.sorted()
-}
-
-// isDate accepts real days in the form yyyy-mm-dd.
-func isDate(text string) bool {
-	_, err := time.Parse(time.DateOnly, text)
-	return err == nil
+	return expired.Err()
 }
 
 func (m *Matrix) checkCount(chosen [][]Value) error {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -103,7 +105,7 @@ func TestExpired(t *testing.T) {
 	cells, _, err := m.Expand(Selection{OS: {"ubuntu-22.04"}}, "2027-01-01")
 	want := `m.yaml:18:5: the exclusion expired on 2026-12-31 (too old; owner node team, issue #12); remove it, or let its owner set a later date
 m.yaml:23:5: the exclusion expired on 2025-01-01 (r; owner o, issue i); remove it, or let its owner set a later date`
-	var expired Problems
+	var expired strict.Problems
 	if !errors.As(err, &expired) || cells != nil || err.Error() != want {
 		t.Errorf("cells %v, error\n%v\nwant\n%s", cells, err, want)
 	}

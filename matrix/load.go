@@ -2,83 +2,66 @@ package matrix
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
-// What a matrix file says it is.
-const (
-	apiVersion = "qualify/v1"
-	kind       = "Matrix"
-)
+// kind is what a matrix file says it is.
+const kind = "Matrix"
 
-// Load reads a matrix. The name is for messages only. The error is Problems:
-// everything that is wrong, at once.
-func Load(name string, data []byte) (*Matrix, error) {
-	l := &loader{file: name}
-	root := l.parse(data)
-	if root == nil || !l.header(root) {
-		return nil, l.problems.sorted()
-	}
-	m := l.matrix(root)
-	if len(l.problems) > 0 {
-		return nil, l.problems.sorted()
-	}
-	m.Warnings = l.checkRules(m)
-	if len(l.problems) > 0 {
-		return nil, l.problems.sorted()
-	}
-	return m, nil
+// loader reads a matrix from a file.
+type loader struct {
+	*strict.Reader
+	file string
 }
 
-// header checks apiVersion and kind. A file that says it is something else is
-// not read on: each of its other keys would be a problem, and none helps.
-func (l *loader) header(root *yaml.Node) bool {
-	want := map[string]string{"apiVersion": apiVersion, "kind": kind}
-	if root.Kind != yaml.MappingNode {
-		l.fields(root, "the file", nil, nil)
-		return false
+// Load reads a matrix. The name is for messages only. The error is
+// strict.Problems: everything that is wrong, at once.
+func Load(name string, data []byte) (*Matrix, error) {
+	r, root := strict.Open(name, kind, data)
+	if root == nil {
+		return nil, r.Err()
 	}
-	ours := true
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, value := root.Content[i].Value, root.Content[i+1]
-		if want[key] == "" || reported(value) {
-			continue
-		}
-		text, ok := l.text(value, key)
-		if ok && text != want[key] {
-			l.add(value, fmt.Sprintf("%s is %s, not %s", key, quoted(text), want[key]), startRemedy)
-		}
-		ours = ours && ok && text == want[key]
+	l := &loader{Reader: r, file: name}
+	m := l.matrix(root)
+	if err := l.Err(); err != nil {
+		return nil, err
 	}
-	return ours
+	m.Warnings = l.checkRules(m)
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func (l *loader) matrix(root *yaml.Node) *Matrix {
 	m := &Matrix{File: l.file}
 	required := []string{"apiVersion", "kind", "suites", "workers", "axes"}
-	f := l.fields(root, "the file", append(required, "exclude"), required)
+	f := l.Fields(root, "the file", append(required, "exclude"), required)
 	if n := f["suites"]; n != nil {
-		m.Suites = texts(l.labels(n, "suites", 1))
+		m.Suites = strict.Texts(l.Names(n, "suites", 1))
 	}
 	if n := f["workers"]; n != nil {
-		m.Workers = l.workers(n)
+		m.Workers = l.Whole(n, "workers", 0, maxWorkers)
 	}
 	named := true // every axis has a name, so that rules can be checked against them
 	if n := f["axes"]; n != nil {
-		for i, item := range l.list(n, "axes", 1) {
+		for i, item := range l.List(n, "axes", 1) {
 			axis, ok := l.axis(item, fmt.Sprintf("axes[%d]", i))
 			named = named && ok
 			if _, again := m.Axis(axis.Name); ok && again {
-				l.add(item, "the axis "+axis.Name+" is there twice", "put all of its values in one")
+				l.Problem(item, "the axis "+axis.Name+" is there twice", "put all of its values in one")
 			}
 			m.Axes = append(m.Axes, axis)
 		}
 		named = named && len(m.Axes) > 0
 	}
 	if n := f["exclude"]; n != nil {
-		for i, item := range l.list(n, "exclude", 0) {
+		for i, item := range l.List(n, "exclude", 0) {
 			rule := l.exclusion(item, fmt.Sprintf("exclude[%d]", i))
 			m.Exclude = append(m.Exclude, rule)
 			if named {
@@ -92,27 +75,16 @@ func (l *loader) matrix(root *yaml.Node) *Matrix {
 // maxWorkers is what one cluster of a qualification can have.
 const maxWorkers = 99
 
-func (l *loader) workers(n *yaml.Node) int {
-	var workers int
-	if reported(n) {
-		return 0
-	}
-	if n.Tag != "!!int" || n.Decode(&workers) != nil || workers < 0 || workers > maxWorkers {
-		l.add(n, "workers is "+describe(n)+", not a number from 0 to 99", "write e.g. `workers: 2`")
-	}
-	return workers
-}
-
 // axis reads an axis; ok says that it has a name.
 func (l *loader) axis(n *yaml.Node, path string) (axis Axis, ok bool) {
 	keys := []string{"name", "values"}
-	f := l.fields(n, path, keys, keys)
+	f := l.Fields(n, path, keys, keys)
 	if n := f["name"]; n != nil {
-		axis.Name, ok = l.name(n, path+".name")
+		axis.Name, ok = l.Name(n, path+".name")
 	}
 	if n := f["values"]; n != nil {
 		taken := map[string]label{}
-		for i, item := range l.list(n, path+".values", 1) {
+		for i, item := range l.List(n, path+".values", 1) {
 			axis.Values = append(axis.Values, l.value(item, fmt.Sprintf("%s.values[%d]", path, i), axis.Name, taken))
 		}
 	}
@@ -129,24 +101,24 @@ func (l *loader) value(n *yaml.Node, path, axis string, taken map[string]label) 
 	case "": // the axis has lost its name: it may have been k8s
 		known = append(known, "release")
 	}
-	f := l.fields(n, path, known, required)
+	f := l.Fields(n, path, known, required)
 	if n := f["name"]; n != nil {
-		v.Name, _ = l.name(n, path+".name")
+		v.Name, _ = l.Name(n, path+".name")
 		if full, ok := parseVersion(v.Name); axis == K8s && v.Name != "" && (!ok || !full.full || full.String() != v.Name) {
-			l.add(n, fmt.Sprintf("%s.name is %s, not a version", path, quoted(v.Name)), "write it in full, e.g. v1.34.4")
+			l.Problem(n, fmt.Sprintf("%s.name is %s, not a version", path, strict.Quoted(v.Name)), "write it in full, e.g. v1.34.4")
 		}
-		l.take(taken, label{v.Name, path + ".name", n, false})
+		l.take(taken, label{Named: strict.Named{Text: v.Name, Path: path + ".name", Node: n}})
 	}
 	if n := f["aliases"]; n != nil {
-		labels := l.labels(n, path+".aliases", 0)
+		labels := l.Names(n, path+".aliases", 0)
 		for _, one := range labels {
-			l.alias(taken, axis, one)
+			l.alias(taken, axis, label{Named: one})
 		}
-		v.Aliases = texts(labels)
+		v.Aliases = strict.Texts(labels)
 	}
 	if n := f["family"]; n != nil {
-		v.Family, _ = l.name(n, path+".family")
-		l.alias(taken, axis, label{v.Family, path + ".family", n, true})
+		v.Family, _ = l.Name(n, path+".family")
+		l.alias(taken, axis, label{Named: strict.Named{Text: v.Family, Path: path + ".family", Node: n}, family: true})
 	}
 	if n := f["release"]; n != nil {
 		v.Release = l.release(n, path+".release", v.Name)
@@ -154,18 +126,20 @@ func (l *loader) value(n *yaml.Node, path, axis string, taken map[string]label) 
 	return v
 }
 
+var releaseForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:[!-~]{1,400}$`)
+
 // sourcePrefix marks a release that is built from the Kubernetes source.
 const sourcePrefix = "source:"
 
 func (l *loader) release(n *yaml.Node, path, version string) string {
-	text, ok := l.text(n, path)
+	text, ok := l.Text(n, path)
 	from, source := strings.CutPrefix(text, sourcePrefix)
 	switch {
 	case !ok:
 	case !releaseForm.MatchString(text):
-		l.add(n, path+" is "+quoted(text)+", not a reference", "write e.g. source:v1.34.4")
+		l.Problem(n, path+" is "+strict.Quoted(text)+", not a reference", "write e.g. source:v1.34.4")
 	case source && version != "" && from != version:
-		l.add(n, fmt.Sprintf("%s builds %s under the name %s", path, bare(from), version), "write "+sourcePrefix+version)
+		l.Problem(n, fmt.Sprintf("%s builds %s under the name %s", path, strict.Bare(from), version), "write "+sourcePrefix+version)
 	}
 	return text
 }
@@ -174,27 +148,17 @@ func (l *loader) release(n *yaml.Node, path, version string) string {
 // an end is how a matrix rots.
 func (l *loader) exclusion(n *yaml.Node, path string) Exclusion {
 	rule := Exclusion{File: l.file, Line: n.Line, Column: n.Column, When: map[string][]string{}}
-	keys := []string{"when", "reason", "owner", "issue", "expires"}
-	f := l.fields(n, path, keys, keys)
-	for name, field := range map[string]*string{"reason": &rule.Reason, "owner": &rule.Owner, "issue": &rule.Issue} {
-		if n := f[name]; n != nil {
-			*field = l.prose(n, path+"."+name)
-		}
-	}
-	if n := f["expires"]; n != nil {
-		text, ok := l.text(n, path+".expires")
-		if ok && !isDate(text) {
-			l.add(n, path+".expires is "+quoted(text)+", not a day", "write it as yyyy-mm-dd")
-		}
-		rule.Expires = text
-	}
+	keys := append([]string{"when"}, strict.DecisionKeys()...)
+	f := l.Fields(n, path, keys, keys)
+	by := l.Decision(f, path)
+	rule.Reason, rule.Owner, rule.Issue, rule.Expires = by.Reason, by.Owner, by.Issue, by.Expires
 	if n := f["when"]; n != nil {
-		conditions := l.fields(n, path+".when", nil, nil)
+		conditions := l.Fields(n, path+".when", nil, nil)
 		if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-			l.add(n, path+".when is empty", "name an axis and its values, e.g. `os: debian-12`")
+			l.Problem(n, path+".when is empty", "name an axis and its values, e.g. `os: debian-12`")
 		}
 		for axis, wanted := range conditions {
-			rule.When[axis] = l.wanted(wanted, path+".when."+bare(axis))
+			rule.When[axis] = l.wanted(wanted, path+".when."+strict.Bare(axis))
 		}
 	}
 	return rule
@@ -203,9 +167,9 @@ func (l *loader) exclusion(n *yaml.Node, path string) Exclusion {
 // wanted reads one name or a list of them.
 func (l *loader) wanted(n *yaml.Node, path string) []string {
 	if n.Kind == yaml.SequenceNode {
-		return texts(l.labels(n, path, 1))
+		return strict.Texts(l.Names(n, path, 1))
 	}
-	name, ok := l.name(n, path)
+	name, ok := l.Name(n, path)
 	if !ok {
 		return nil
 	}

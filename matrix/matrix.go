@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 //go:embed default.yaml
@@ -27,7 +29,7 @@ type Matrix struct {
 	Exclude []Exclusion
 	// Warnings are about the file as it was loaded, e.g. a rule that matches
 	// nothing. They are to be shown wherever the cells are.
-	Warnings []Problem
+	Warnings []strict.Problem
 }
 
 // Axis is one dimension of the matrix.

@@ -1,80 +1,48 @@
 package matrix
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/jsonschema-go/jsonschema"
-	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
+
+	"github.com/qualify-dev/qualify/internal/strict"
+	"github.com/qualify-dev/qualify/internal/strict/stricttest"
 )
 
 func readSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
-	data, err := os.ReadFile("matrix.schema.json")
+	schema, err := stricttest.Schema("matrix.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var schema jsonschema.Schema
-	if err := json.Unmarshal(data, &schema); err != nil {
-		t.Fatal(err)
-	}
-	return &schema
+	return schema
 }
 
-func resolvedSchema(t testing.TB) *jsonschema.Resolved {
+func resolved(t testing.TB) *jsonschema.Resolved {
 	t.Helper()
-	resolved, err := readSchema(t).Resolve(nil)
+	schema, err := readSchema(t).Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resolved
+	return schema
 }
 
-// plain is the file as an editor's validator sees it: the JSON data model,
-// dates as texts (YAML 1.2).
+// plain is the file as an editor's validator sees it.
 func plain(t testing.TB, data []byte) any {
 	t.Helper()
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		t.Fatalf("not YAML: %v", err)
+	value, err := stricttest.Plain(data)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return plainNode(t, doc.Content[0])
-}
-
-func plainNode(t testing.TB, n *yaml.Node) any {
-	t.Helper()
-	switch n.Kind {
-	case yaml.MappingNode:
-		object := map[string]any{}
-		for i := 0; i < len(n.Content); i += 2 {
-			object[n.Content[i].Value] = plainNode(t, n.Content[i+1])
-		}
-		return object
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, item := range n.Content {
-			list = append(list, plainNode(t, item))
-		}
-		return list
-	}
-	switch n.Tag {
-	case "!!null", "!!int", "!!float", "!!bool":
-		var value any
-		if err := n.Decode(&value); err != nil {
-			t.Fatal(err)
-		}
-		return value
-	}
-	return n.Value
+	return value
 }
 
 func TestDefaultMeetsSchema(t *testing.T) {
 	data, _ := Default()
-	if err := resolvedSchema(t).Validate(plain(t, data)); err != nil {
+	if err := resolved(t).Validate(plain(t, data)); err != nil {
 		t.Error(err)
 	}
 }
@@ -84,13 +52,13 @@ func TestSchemaHasTheLoadersForms(t *testing.T) {
 	defs := readSchema(t).Defs
 	k8s := defs["k8sValue"].Properties
 	for name, pair := range map[string][2]string{
-		"name":     {defs["name"].Pattern, nameForm.String()},
-		"prose":    {defs["prose"].Pattern, proseForm.String()},
+		"name":     {defs["name"].Pattern, strict.NameForm},
+		"prose":    {defs["prose"].Pattern, strict.ProseForm},
 		"release":  {k8s["release"].Pattern, releaseForm.String()},
 		"reserved": {defs["reserved"].Pattern, reservedForm.String()},
 		"bounds": {
 			fmt.Sprint(*defs["prose"].MaxLength, *defs["names"].MaxItems, *k8s["name"].MaxLength, *readSchema(t).Properties["workers"].Maximum),
-			fmt.Sprint(maxProse, maxList, maxName, maxWorkers),
+			fmt.Sprint(strict.MaxProse, strict.MaxList, strict.MaxName, maxWorkers),
 		},
 	} {
 		if pair[0] != pair[1] {
@@ -161,7 +129,7 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 		{"2026-12-31", `"2026-12-31"`, true},
 		{"    expires: 2026-12-31\n", "", false},
 	}
-	schema := resolvedSchema(t)
+	schema := resolved(t)
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s to %.30s", strings.TrimSpace(tt.old), tt.new), func(t *testing.T) {
 			bySchema, byLoader := agree(t, schema, vary(t, tt.old, tt.new))
@@ -172,59 +140,14 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 	}
 }
 
-// damage changes one random node of a good file in a way that both must see.
-func damage(rt *rapid.T, root *yaml.Node) string {
-	var all []*yaml.Node
-	var walk func(*yaml.Node)
-	walk = func(n *yaml.Node) {
-		all = append(all, n)
-		for i, child := range n.Content {
-			if n.Kind == yaml.SequenceNode || i%2 == 1 {
-				walk(child)
-			}
-		}
-	}
-	walk(root)
-	n := rapid.SampledFrom(all).Draw(rt, "node")
-	what := rapid.SampledFrom([]string{"null", "number", "bool", "list", "mapping", "extra key", "blank", "nothing"}).Draw(rt, "what")
-	switch what {
-	case "null", "number", "bool":
-		*n = yaml.Node{Kind: yaml.ScalarNode, Value: map[string]string{"null": "null", "number": "1.5", "bool": "true"}[what]}
-	case "list":
-		*n = yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{{Kind: yaml.SequenceNode}}}
-	case "mapping":
-		*n = yaml.Node{Kind: yaml.MappingNode}
-	case "blank":
-		*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: " "}
-	case "extra key":
-		n.Content = append([]*yaml.Node{{Kind: yaml.ScalarNode, Value: "Extra"}, {Kind: yaml.ScalarNode, Value: "1.5"}}, n.Content...)
-		n.Kind, n.Tag, n.Value, n.Style = yaml.MappingNode, "", "", 0
-	}
-	return what
-}
-
 func TestSchemaAndLoaderAgreeOnDamage(t *testing.T) {
-	schema := resolvedSchema(t)
-	bad := 0
+	schema, refused := resolved(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(small), &doc); err != nil {
-			rt.Fatal(err)
-		}
-		what := damage(rt, doc.Content[0])
-		text, err := yaml.Marshal(&doc)
-		if err != nil {
-			rt.Skip(err) // e.g. a list with the odd number of a mapping's nodes
-		}
-		bySchema, byLoader := agree(t, schema, string(text))
-		if (bySchema == nil) != (byLoader == nil) {
-			rt.Errorf("after %s\nschema: %v\nloader: %v\n%s", what, bySchema, byLoader, text)
-		}
-		if byLoader != nil {
-			bad++
+		if stricttest.Agree(rt, small, schema, func(text []byte) error { _, err := Load("m.yaml", text); return err }) {
+			refused++
 		}
 	})
-	if bad == 0 {
+	if refused == 0 {
 		t.Error("no file was bad")
 	}
 }

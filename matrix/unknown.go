@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/qualify-dev/qualify/internal/strict"
 )
 
 // UnknownValueError says that nothing on an axis goes by a wanted name. It is
@@ -24,7 +26,7 @@ func (a Axis) unknown(want string) *UnknownValueError {
 	e := &UnknownValueError{Axis: a.Name, Value: want, Known: a.names(), Aliases: a.otherNames(), given: a.given}
 	lower := strings.ToLower(want)
 	if a.Name != K8s {
-		e.Nearest = nearest(lower, slices.Concat(e.Known, e.Aliases))
+		e.Nearest = strict.Nearest(lower, slices.Concat(e.Known, e.Aliases))
 		return e
 	}
 	versions := newFinder(a).versions
@@ -40,7 +42,7 @@ func (a Axis) unknown(want string) *UnknownValueError {
 		e.minor = strings.TrimPrefix(v.String(), "v")
 		return e
 	}
-	e.Nearest = nearest(lower, slices.Concat(e.Known, e.Aliases, []string{"latest", "n-1"}))
+	e.Nearest = strict.Nearest(lower, slices.Concat(e.Known, e.Aliases, []string{"latest", "n-1"}))
 	return e
 }
 
@@ -54,9 +56,9 @@ func (e *UnknownValueError) Error() string {
 		hint = fmt.Sprintf("; did you mean %s?", e.Nearest)
 	}
 	if e.Axis != K8s {
-		return fmt.Sprintf("unknown %s %s; known: %s%s", e.Axis, bare(e.Value), e.known(), hint)
+		return fmt.Sprintf("unknown %s %s; known: %s%s", e.Axis, strict.Bare(e.Value), e.known(), hint)
 	}
-	wish := bare(e.Value)
+	wish := strict.Bare(e.Value)
 	if e.minor != "" {
 		wish += " (" + e.minor + ")"
 	}
@@ -74,43 +76,4 @@ func (e *UnknownValueError) known() string {
 		text += " (also by " + strings.Join(e.Aliases, ", ") + ")"
 	}
 	return text
-}
-
-// nearest is the name that a slip of the fingers away from want, or "".
-func nearest(want string, names []string) string {
-	if len(want) > maxName {
-		return ""
-	}
-	best, least := "", max(1, len(want)/4)+1
-	for _, name := range names {
-		if d := distance(want, name); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions, replacements and swaps of
-// neighbours that turn a into b.
-func distance(a, b string) int {
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range rows[1] {
-		rows[1][j] = j
-	}
-	for i := range len(a) {
-		before, above, row := rows[0], rows[1], rows[2]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(above[j]+cost, above[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		rows = [3][]int{above, row, before}
-	}
-	return rows[1][len(b)]
 }

@@ -105,17 +105,3 @@ func TestNaturalCompareIsAnOrder(t *testing.T) {
 		}
 	})
 }
-
-func TestDistance(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"", "abc", 3}, {"kind", "kind", 0}, {"kidn", "kind", 1}, {"knd", "kind", 1},
-		{"kiind", "kind", 1}, {"kong", "kind", 2}, {"ubuntu", "debian", 6}, {"debain-12", "debian-12", 1},
-	} {
-		if got := distance(tt.a, tt.b); got != tt.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}

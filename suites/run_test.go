@@ -14,8 +14,10 @@ import (
 	"testing"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 func TestMain(m *testing.M) {
@@ -76,7 +78,7 @@ func TestRunSpecs(t *testing.T) {
 		"[sample] passes": result.Pass, "[sample] fails": result.Fail, "[sample] panics": result.Fail, "[sample] skips itself": result.Skip,
 		"[sample] names is short": result.Pass, "[sample] runs alone": result.Pass,
 	}
-	env := Env{Dir: t.TempDir(), Procs: 2}
+	env := Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2}
 	for name := range want {
 		env.Expected = append(env.Expected, name)
 	}
@@ -98,7 +100,7 @@ func TestRunSpecsLooksFirst(t *testing.T) {
 		{[]string{"[sample] passes", "[sample] twin"}, `several specs "[sample] twin"`},
 		{nil, "no spec to run"},
 	} {
-		env := Env{Dir: t.TempDir(), Procs: 2, Expected: c.expected}
+		env := Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Expected: c.expected}
 		got, err := runSample(t, env)
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(got) > 0 {
 			t.Errorf("%q: got %v and %v, want %q", c.expected, got, err, c.want)
@@ -111,7 +113,7 @@ func TestRunSpecsLooksFirst(t *testing.T) {
 
 // A run that breaks off is an error, with the cases that ended before.
 func TestRunSpecsThatDie(t *testing.T) {
-	got, err := runSample(t, Env{Dir: t.TempDir(), Procs: 2, Expected: []string{"[sample] passes", "[sample] dying exits with 7"}})
+	got, err := runSample(t, Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Expected: []string{"[sample] passes", "[sample] dying exits with 7"}})
 	if _, reported := got["[sample] dying exits with 7"]; err == nil || reported {
 		t.Errorf("got %v and %v", got, err)
 	}
@@ -150,6 +152,7 @@ func TestSuitesCallTheirBinaries(t *testing.T) {
 			{Name: "agnhost-image", Type: release.Image, URI: "registry.example/agnhost:2.56"},
 		}})
 		env := Env{
+			Sink:    sink.New(redact.New()),
 			Cluster: &cluster.Cluster{Kubeconfig: "/run/kubeconfig"}, Release: rel, Dir: t.TempDir(), Procs: 2, Expected: []string{"x"},
 			Tool: func(string) (string, error) { return binary, nil },
 			Artifact: func(_ context.Context, asset string) (string, error) {
@@ -186,7 +189,7 @@ func TestSuitesCallTheirBinaries(t *testing.T) {
 		}
 	}
 	smoke, binary := smoke(), "/bin/false"
-	env := Env{Release: releaseOf("v1.34.4"), Tool: func(string) (string, error) { return binary, nil }}
+	env := Env{Sink: sink.New(redact.New()), Release: releaseOf("v1.34.4"), Tool: func(string) (string, error) { return binary, nil }}
 	if err := smoke.Run(t.Context(), env, nil); err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "agnhost") {
 		t.Errorf("smoke without agnhost: %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/ginkgo"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // grace is the time that interrupted specs have for cleaning up.
@@ -23,7 +24,8 @@ const grace = 45 * time.Second
 // that names what does not exist must not pass for having found nothing, and
 // of two specs of one name nobody could say which one passed.
 func runSpecs(ctx context.Context, env Env, binary string, args []string, emit func(result.Case)) error {
-	suite, held, err := ginkgo.List(ctx, binary, ginkgo.Focus("", env.Expected), args...)
+	run := ginkgo.Run{Binary: binary, Args: args, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Sink: env.Sink, Grace: grace}
+	suite, held, err := run.List(ctx, ginkgo.Focus("", env.Expected))
 	if err != nil {
 		return err
 	}
@@ -33,10 +35,8 @@ func runSpecs(ctx context.Context, env Env, binary string, args []string, emit f
 	if name := ambiguous(env.Expected, held); name != "" {
 		return fmt.Errorf("the test binary has several specs %q", name)
 	}
-	run := ginkgo.Run{
-		Binary: binary, Args: args, Suite: suite, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Grace: grace,
-	}
-	return run.Execute(ctx, func(report types.SpecReport) { emit(caseOf(report)) })
+	run.Suite = suite
+	return run.Execute(ctx, func(report types.SpecReport) { emit(caseOf(report, env.Sink)) })
 }
 
 // ambiguous returns the first name that stands for more than one of held.
@@ -71,7 +71,7 @@ func without(names, held []string) []string {
 // caseOf turns a spec's report into a case. Interrupted and aborted specs are
 // errors, since they say nothing of the product; so is any state that is not
 // known here.
-func caseOf(report types.SpecReport) result.Case {
+func caseOf(report types.SpecReport, s *sink.Sink) result.Case {
 	c := result.Case{Name: report.FullText(), Attempt: max(report.NumAttempts, 1), Seconds: report.RunTime.Seconds()}
 	switch report.State {
 	case types.SpecStatePassed:
@@ -91,7 +91,8 @@ func caseOf(report types.SpecReport) result.Case {
 	if report.Failure.ForwardedPanic != "" {
 		c.Message += ": " + report.Failure.ForwardedPanic
 	}
-	c.Log = excerpt(report.CapturedGinkgoWriterOutput + report.CapturedStdOutErr)
+	// Redacted before it is cut: a half of a secret is not known for one.
+	c.Log = excerpt(s.Text(report.CapturedGinkgoWriterOutput + report.CapturedStdOutErr))
 	return c
 }
 

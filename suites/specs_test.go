@@ -9,7 +9,9 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 func TestNames(t *testing.T) {
@@ -72,10 +74,10 @@ func TestCaseOfStates(t *testing.T) {
 		if !ok {
 			want = result.Error
 		}
-		if got := caseOf(types.SpecReport{State: state}); got.Outcome != want {
+		if got := caseOf(types.SpecReport{State: state}, sink.New(redact.New())); got.Outcome != want {
 			t.Errorf("%s (%d): %s, want %s", state, state, got.Outcome, want)
 		}
-		if got := caseOf(types.SpecReport{State: state}); got.Message == "" && want != result.Pass {
+		if got := caseOf(types.SpecReport{State: state}, sink.New(redact.New())); got.Message == "" && want != result.Pass {
 			t.Errorf("%s (%d) says nothing", state, state)
 		}
 	}
@@ -92,15 +94,15 @@ func TestCaseOf(t *testing.T) {
 		Name: "[sig-x] Thing in a corner works [Conformance]", Outcome: result.Fail, Attempt: 2, Seconds: 1.5,
 		Message: "Test Panicked: nil map", Log: "told the writer\ntold standard output\n",
 	}
-	if got := caseOf(report); got != want {
+	if got := caseOf(report, sink.New(redact.New())); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	// A case that passed needs no words; one that nobody counted ran once.
 	report.State, report.NumAttempts = types.SpecStatePassed, 0
-	if got := caseOf(report); got != (result.Case{Name: want.Name, Outcome: result.Pass, Attempt: 1, Seconds: 1.5}) {
+	if got := caseOf(report, sink.New(redact.New())); got != (result.Case{Name: want.Name, Outcome: result.Pass, Attempt: 1, Seconds: 1.5}) {
 		t.Errorf("passed: %+v", got)
 	}
-	if got := caseOf(types.SpecReport{State: types.SpecStateSkipped}); got.Message != "skipped" {
+	if got := caseOf(types.SpecReport{State: types.SpecStateSkipped}, sink.New(redact.New())); got.Message != "skipped" {
 		t.Errorf("skipped without a word: %q", got.Message)
 	}
 }
@@ -160,6 +162,19 @@ func TestAmbiguous(t *testing.T) {
 	} {
 		if got := ambiguous(c.names, c.held); got != c.want {
 			t.Errorf("%q among %q: got %q, want %q", c.names, c.held, got, c.want)
+		}
+	}
+}
+
+// A log is redacted before it is cut: of what the cut goes through nobody could
+// tell any more what it was.
+func TestLogsAreRedactedBeforeTheyAreCut(t *testing.T) {
+	const kept = 16 << 10
+	for at := range 40 {
+		log := "password=hunter2hunter2hunter2\n" + strings.Repeat("x", kept-at) // the last kept bytes begin within the password
+		got := caseOf(types.SpecReport{State: types.SpecStateFailed, CapturedStdOutErr: log}, sink.New(redact.New()))
+		if strings.Contains(got.Log, "unter") {
+			t.Fatalf("%d bytes of it are left: %.80q", at, got.Log)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // Suite is something that can be run in a cluster and yields cases.
@@ -35,6 +36,9 @@ type Env struct {
 	// Expected are the cases that are still to be shown: all that Expect
 	// returned when the plan was made or, in a run that is resumed, the rest.
 	Expected []string
-	Dir      string // private directory for the suite's files, exists
-	Procs    int    // processes to run specs with, at least 1
+	// Sink opens the suite's files, and learns of its secrets when they are
+	// born: both are errors of the suite where they fail.
+	Sink  *sink.Sink
+	Dir   string // private directory for the suite's files, exists
+	Procs int    // processes to run specs with, at least 1
 }

@@ -22,8 +22,10 @@ import (
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/kind"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 )
 
@@ -85,7 +87,7 @@ func prepare(ctx context.Context, version string, tuned bool) (*bench, error) {
 		Cell: matrix.NewCell(map[string]string{"os": "debian-12", "k8s": version, "provisioner": "kind"}), Release: rel, Workers: 2, Phase: func(string) {},
 	}}
 	b.provisioner, err = kind.Entry().New(provision.Config{
-		CacheDir: c.Dir, Store: &release.Store{Dir: filepath.Join(c.Dir, "store")}, Owner: "bench", Log: func(string, ...any) {},
+		CacheDir: c.Dir, Store: &release.Store{Dir: filepath.Join(c.Dir, "store")}, Owner: "bench", Log: func(string, ...any) {}, Sink: sink.New(redact.New()),
 	})
 	if err != nil {
 		return nil, err

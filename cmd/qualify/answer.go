@@ -40,6 +40,7 @@ func (a answer) print(r record, built report.Report) {
 		fmt.Fprintf(a.out, "  %-13s %s: %d of %d cases passed, %d binaries and images compared\n", c.Verdict, c.ID, passed, expected, c.Identity.Checked)
 	}
 	a.reasons(r, doc)
+	a.policy(doc)
 	fmt.Fprintf(a.out, "  report  %s\n  verdict %s\n", r.dir.file("report.html"), r.dir.file("verdict.json"))
 	a.kept(r)
 }
@@ -80,6 +81,26 @@ func (a answer) reasons(r record, doc result.Document) {
 		for _, line := range lastLines(log, mostLog) {
 			fmt.Fprintf(a.out, "      %s\n", headline(line, mostReason))
 		}
+	}
+}
+
+// policy names the policy where it is not the one that tolerates nothing, and
+// what of it had an effect or has outlived itself.
+func (a answer) policy(doc result.Document) {
+	if doc.Policy == (result.PolicyRef{}) || doc.Policy.Hash == result.DefaultPolicy().Hash() {
+		return
+	}
+	fmt.Fprintf(a.out, "  policy  %s %s\n", headline(doc.Policy.Name, mostReason), doc.Policy.Hash)
+	shown := 0
+	for _, n := range doc.Notes {
+		if !strings.HasPrefix(n.Code, "waiver-") && !strings.HasPrefix(n.Code, "case-") {
+			continue
+		}
+		if shown++; shown > mostReasons {
+			fmt.Fprintf(a.out, "  … and more notes in the report\n")
+			return
+		}
+		fmt.Fprintf(a.out, "  note: %s: %s\n", n.Code, headline(n.Text, mostText))
 	}
 }
 

@@ -32,12 +32,39 @@ func (w wiring) newConsole(stderr io.Writer, noLive bool) console {
 	if terminal == nil || noLive || w.on("CI") {
 		return console{newPlain(stderr, progress{started: now()})}
 	}
-	return console{newLive(terminal, w.colourful(stderr))}
+	return console{redacting{newLive(terminal, w.colourful(stderr)), w.sink.Text}}
+}
+
+// redacting takes secrets out of news. A live view draws on the terminal
+// itself, in parts of lines in which nothing could be found any more.
+type redacting struct {
+	screen
+	text func(string) string
+}
+
+// show hands redacted news on.
+func (r redacting) show(at time.Time, news any) {
+	switch n := news.(type) {
+	case remark:
+		news = remark(r.text(string(n)))
+	case source.Step:
+		n.Name = r.text(n.Name)
+		news = n
+	case result.Event:
+		news = n.WithText(r.text)
+	}
+	r.screen.show(at, news)
 }
 
 // noLiveFlag adds the flag that switches the live view off.
 func noLiveFlag(cmd *cobra.Command, off *bool) {
 	cmd.Flags().BoolVar(off, "no-live", false, "print lines, on a terminal too")
+}
+
+// Write shows what a logger says.
+func (c console) Write(p []byte) (int, error) {
+	c.line(strings.TrimRight(string(p), "\n"))
+	return len(p), nil
 }
 
 // line shows one line of the caller's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,9 @@ func (x execution) work(cmd *cobra.Command, dir runDirectory) error {
 	if err != nil {
 		return err
 	}
+	if err := x.learn(dir); err != nil {
+		return errors.Join(err, hold.end())
+	}
 	x.ui.begin(dir.id, x.plan, hold.past)
 	failed := x.execute(cmd.Context(), hold)
 	x.ui.close()
@@ -52,6 +56,16 @@ func (x execution) work(cmd *cobra.Command, dir runDirectory) error {
 		return err
 	}
 	return errors.Join(failed, err)
+}
+
+// learn registers the secrets of the clusters that earlier processes of the run
+// made: what is said of them from here on must not show any.
+func (x execution) learn(dir runDirectory) error {
+	kubeconfigs, err := filepath.Glob(dir.file(filepath.Join("cells", "*", "kubeconfig")))
+	for _, file := range kubeconfigs {
+		err = errors.Join(err, x.sink.Kubeconfig(file))
+	}
+	return err
 }
 
 func (x execution) execute(ctx context.Context, hold *hold) error {
@@ -76,7 +90,7 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 		Run: hold.dir.id, Dir: hold.dir.path, Owner: owner(), Journal: hold.journal, Past: hold.past, Relieve: hold.reserve.free,
 		Provisioners: provisioners, Capacity: capacity, Releases: x.releases, Suite: x.suite,
 		Prover: identity.Prover{Artifact: x.artifact, Arch: runtime.GOARCH}, Artifact: x.artifact, Tool: tool,
-		Procs: x.how.Procs, Keep: x.how.Keep, Collect: x.how.Collect, Grace: x.how.Grace, Now: now, Observe: x.ui.event,
+		Sink: x.sink, Procs: x.how.Procs, Keep: x.how.Keep, Collect: x.how.Collect, Grace: x.how.Grace, Now: now, Observe: x.ui.event,
 	})
 }
 

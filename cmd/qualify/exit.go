@@ -8,6 +8,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/internal/strict"
 	"github.com/qualify-dev/qualify/matrix"
 )
 
@@ -79,7 +80,7 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 	}
 	var usage *usageError
 	var unknown *matrix.UnknownValueError
-	var problems matrix.Problems
+	var problems strict.Problems
 	var fault *releaseError
 	switch {
 	case errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &problems):

@@ -15,9 +15,11 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
@@ -52,7 +54,7 @@ func newTape(id, dir string) (*tape, error) {
 	tick := func() time.Time { at = at.Add(time.Second); return at }
 	info := runInfo{ID: id, Tool: "qualify v0.1.0", Command: "qualify --os debian-12 --k8s 1.34", Host: []string{"cpus: 2", "kernel: 6.1.0-28-amd64"}}
 	path := runDirectory{id, dir}
-	if err := errors.Join(writeJSON(path.file("plan.json"), t.plan), writeJSON(path.file("run.json"), info)); err != nil {
+	if err := errors.Join(writeJSON(sink.New(redact.New()), path.file("plan.json"), t.plan), writeJSON(sink.New(redact.New()), path.file("run.json"), info)); err != nil {
 		return nil, err
 	}
 	t.journal, err = result.Create(path.file("journal.jsonl"), tick)
@@ -230,7 +232,7 @@ func lessExpected(d runDirectory, honest bool) error {
 		}
 		plan.Hash = hash
 	}
-	return writeJSON(d.file("plan.json"), plan)
+	return writeJSON(sink.New(redact.New()), d.file("plan.json"), plan)
 }
 
 // hashOf asks the plan's own check, which alone knows how to hash.

@@ -60,7 +60,7 @@ func (o *gcOptions) collect(cmd *cobra.Command) error {
 	}
 	found := []gc.Leftover{}
 	var problems error
-	cfg := provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: func(string, ...any) {}}
+	cfg := provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: func(string, ...any) {}, Sink: w.sink}
 	for _, entry := range o.entries() {
 		of, err := gc.Sweep(cmd.Context(), entry, cfg, gc.Options{Run: o.run, AllRuns: o.allRuns, DryRun: o.dryRun, Results: o.results, Now: now})
 		found, problems = append(found, of...), errors.Join(problems, err)

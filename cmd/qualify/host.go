@@ -8,17 +8,19 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // hostFacts says on what machine a run was made: a reader who repeats it
 // elsewhere needs to know what may differ.
-func hostFacts(ctx context.Context) []string {
+func hostFacts(ctx context.Context, s *sink.Sink) []string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	facts := []string{fmt.Sprintf("cpus: %d", runtime.NumCPU())}
 	add := func(name, value string) {
 		if value != "" {
-			facts = append(facts, name+": "+value)
+			facts = append(facts, s.Text(name+": "+value))
 		}
 	}
 	add("kernel", firstLineOf("/proc/sys/kernel/osrelease"))

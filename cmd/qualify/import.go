@@ -19,6 +19,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
@@ -85,11 +86,11 @@ func (o *importOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	info := (&runOptions{w: o.w}).info(cmd.Context(), used)
-	dir, err := newRunDirectory(o.results, plan, info)
+	dir, err := o.w.newRunDirectory(o.results, plan, info)
 	if err != nil {
 		return err
 	}
-	if err := recordImport(cmd.Context(), dir, plan, files, read); err != nil {
+	if err := recordImport(cmd.Context(), o.w.sink, dir, plan, files, read); err != nil {
 		return err
 	}
 	return conclude(cmd, o.w, dir)
@@ -159,7 +160,7 @@ func (o *importOptions) plan(rel *release.Release, expected []string) (run.Plan,
 
 // recordImport writes the journal of an imported run. There is no lease in it and no
 // comparison with the release, and so no proof of what ran.
-func recordImport(ctx context.Context, dir runDirectory, plan run.Plan, files map[string][]byte, read cncf.Results) (err error) {
+func recordImport(ctx context.Context, s *sink.Sink, dir runDirectory, plan run.Plan, files map[string][]byte, read cncf.Results) (err error) {
 	hold, err := holdOn(dir)
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func recordImport(ctx context.Context, dir runDirectory, plan run.Plan, files ma
 	cell := plan.Cells[0].ID
 	events := []result.Event{{Kind: result.RunStarted, Text: dir.id, Plan: plan.Hash, Release: plan.Judged().Release.Digest}}
 	for _, name := range []string{cncf.JUnitFile, cncf.LogFile} {
-		if err := writeFile(dir.file(filepath.Join("cells", cell, "suites", conformanceSuite, name)), files[name]); err != nil {
+		if err := s.WriteFile(dir.file(filepath.Join("cells", cell, "suites", conformanceSuite, name)), files[name]); err != nil {
 			return fmt.Errorf("copying %s: %w", name, err)
 		}
 		sum := sha256.Sum256(files[name])
@@ -192,7 +193,7 @@ func recordImport(ctx context.Context, dir runDirectory, plan run.Plan, files ma
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		if _, err := hold.journal.Append(e); err != nil {
+		if _, err := hold.journal.Append(e.WithText(s.Text)); err != nil {
 			return fmt.Errorf("writing the journal: %w", err)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
@@ -30,41 +29,29 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (w wiring) main(ctx context.Context, stdout, stderr io.Writer) (code int) {
+	answer, remarks := w.newStream(stdout), w.newStream(stderr)
+	// Last of all, when everything has said what it has to say.
+	defer func() {
+		if err := answer.Close(); err != nil && code == exitQualified {
+			// Who reads nothing must not read it as good.
+			fmt.Fprintf(remarks, "qualify: writing the answer: %v\n", err)
+			code = exitInconclusive
+		}
+		_ = remarks.Close() // who does not read them misses them
+	}()
 	// Go would end a panic with 2, which means a mistake of the user's here.
 	// What was set up for the way out, the teardown above all, has run by now.
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(stderr, "qualify: internal error: %s\n%s", report.Console(fmt.Sprint(r)), debug.Stack())
+			fmt.Fprintf(remarks, "qualify: internal error: %s\n%s", fmt.Sprint(r), debug.Stack())
 			code = exitInconclusive
 		}
 	}()
 	root := newRootCommand(w)
 	root.SetArgs(w.args)
-	answer := &checkedWriter{Writer: stdout}
 	root.SetOut(answer)
-	root.SetErr(stderr)
-	code = exitCode(ctx, stderr, root.ExecuteContext(ctx))
-	if answer.err != nil && code == exitQualified {
-		// Who reads nothing must not read it as good.
-		fmt.Fprintf(stderr, "qualify: writing the answer: %v\n", answer.err)
-		code = exitInconclusive
-	}
-	return code
-}
-
-// checkedWriter remembers that something could not be written.
-type checkedWriter struct {
-	io.Writer
-	err error
-}
-
-// Write writes p.
-func (w *checkedWriter) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(p)
-	if w.err == nil {
-		w.err = err
-	}
-	return n, err
+	root.SetErr(remarks)
+	return exitCode(ctx, remarks, root.ExecuteContext(ctx))
 }
 
 // withSignals cancels the context at the first SIGINT or SIGTERM, with the

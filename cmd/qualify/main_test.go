@@ -13,6 +13,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/doctor"
 	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/internal/strict"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
@@ -97,7 +98,7 @@ func TestExitCode(t *testing.T) {
 		{"a verdict with leftovers", none, &verdictError{4}, 4, false},
 		{"a mistake of the user's", none, fmt.Errorf("run: %w", usagef("no such flag")), 2, true},
 		{"an unknown value", none, &matrix.UnknownValueError{Axis: "os", Value: "solaris"}, 2, true},
-		{"a bad matrix", none, matrix.Problems{{File: "m.yaml", Line: 1}}, 2, true},
+		{"a bad matrix", none, strict.Problems{{File: "m.yaml", Line: 1}}, 2, true},
 		{"a fault of the release", none, fmt.Errorf("fetching: %w", &releaseError{errors.New("wrong digest")}), 1, true},
 		{"an unfit host", none, doctor.ErrUnfit, 3, true},
 		{"anything else", none, errors.New("disk full"), 3, true},

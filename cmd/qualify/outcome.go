@@ -11,12 +11,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // record is what a run directory holds, read back from disk: verdict and
@@ -24,6 +24,7 @@ import (
 type record struct {
 	dir    runDirectory
 	plan   run.Plan
+	policy result.Policy // that the run is measured by
 	info   runInfo
 	events []result.Event
 	torn   string // what is wrong with the journal's end, if anything
@@ -53,6 +54,7 @@ func openRun(results, name string) (record, error) {
 	if err := r.plan.Check(); err != nil {
 		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
 	}
+	r.policy = r.plan.Measure()
 	events, tail, err := result.ReadFile(r.dir.file("journal.jsonl"))
 	if err != nil {
 		return record{}, fmt.Errorf("reading the run %s: %w", r.dir.id, err)
@@ -105,7 +107,7 @@ func readJSON(path string, into any) error {
 // judge measures the run against its plan. The policy's day is that of the
 // run, so that judging again gives the same answer.
 func (r record) judge() result.Document {
-	policy := result.DefaultPolicy()
+	policy := r.policy
 	evidence := result.Fold(r.events)
 	evidence.Torn = r.torn
 	if len(evidence.Starts) > 0 {
@@ -128,7 +130,7 @@ func (r record) report() report.Report {
 }
 
 // writeReports writes every format into the run's directory.
-func (r record) writeReports() (report.Report, error) {
+func (r record) writeReports(s *sink.Sink) (report.Report, error) {
 	built := r.report()
 	var problems error
 	for _, format := range report.Formats() {
@@ -136,7 +138,7 @@ func (r record) writeReports() (report.Report, error) {
 			var text bytes.Buffer
 			err := file.Write(&text)
 			if err == nil {
-				err = writeFile(r.dir.file(filepath.FromSlash(file.Path)), text.Bytes())
+				err = s.WriteFile(r.dir.file(filepath.FromSlash(file.Path)), text.Bytes())
 			}
 			if err != nil {
 				problems = errors.Join(problems, fmt.Errorf("writing %s: %w", file.Path, err))
@@ -144,14 +146,6 @@ func (r record) writeReports() (report.Report, error) {
 		}
 	}
 	return built, problems
-}
-
-// writeFile replaces a file in one step, readable by its owner only.
-func writeFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, data, 0o600)
 }
 
 // conclude judges a run that has ended, writes its reports, prints the answer
@@ -162,7 +156,7 @@ func conclude(cmd *cobra.Command, w wiring, dir runDirectory) error {
 	if err != nil {
 		return err
 	}
-	built, err := r.writeReports()
+	built, err := r.writeReports(w.sink)
 	if err != nil {
 		return err
 	}

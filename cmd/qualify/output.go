@@ -1,11 +1,13 @@
 package main
 
 import (
-	"encoding/json"
+	"bytes"
 	"io"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/qualify-dev/qualify/internal/report"
 )
 
 // outputFlag adds -o to a verb that prints data.
@@ -21,12 +23,14 @@ func printAs(w io.Writer, format string, data any, table func() string) error {
 		_, err := io.WriteString(w, table())
 		return err
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(data)
+		return report.EncodeJSON(w, data)
 	case "yaml":
-		text, err := yaml.Marshal(data)
+		var plain bytes.Buffer
+		if err := report.EncodeJSON(&plain, data); err != nil {
+			return err
+		}
+		// By way of JSON that escapes what YAML would refuse to read.
+		text, err := yaml.JSONToYAML(plain.Bytes())
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ func newReportCommand(w wiring) *cobra.Command {
 		Use:   "report RUN",
 		Short: "Write a finished run's reports again from its journal; exits with its code",
 	}, func(cmd *cobra.Command, r record) error {
-		built, err := r.writeReports()
+		built, err := r.writeReports(w.sink)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func newJudgeCommand(w wiring) *cobra.Command {
 
 // readingCommand completes a verb that does something with a recorded run.
 func readingCommand(w wiring, cmd *cobra.Command, do func(*cobra.Command, record) error) *cobra.Command {
-	var results string
+	var results, policy string
 	cmd.Args = oneArg("a run directory, a run id or latest")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if _, err := w.fromEnvironment(cmd, "results"); err != nil {
@@ -45,10 +45,14 @@ func readingCommand(w wiring, cmd *cobra.Command, do func(*cobra.Command, record
 		if err != nil {
 			return err
 		}
+		if err := r.measureBy(policy); err != nil {
+			return err
+		}
 		return do(cmd, r)
 	}
 	cmd.ValidArgsFunction = completeRuns(&results)
 	resultsFlag(cmd, &results)
+	policyFlag(cmd, &policy, "measure the run by this policy file instead of its plan's")
 	return cmd
 }
 

@@ -63,6 +63,7 @@ func (o *resumeOptions) resume(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
+	w.store.Log = o.w.sink.Logger(ui)
 	if err := w.serves(r.plan); err != nil {
 		return err
 	}

@@ -44,13 +44,13 @@ func newRootCommand(w wiring) *cobra.Command {
 	)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
-	strict(root)
+	exacting(root)
 	return root
 }
 
-// strict makes every mistake on the command line a usage error, those too that
+// exacting makes every mistake on the command line a usage error, those too that
 // cobra answers with its help and no error: exit code 0 means qualified.
-func strict(c *cobra.Command) {
+func exacting(c *cobra.Command) {
 	c.SilenceUsage = true
 	args := c.Args
 	switch {
@@ -74,7 +74,7 @@ func strict(c *cobra.Command) {
 		return &usageError{err}
 	}
 	for _, sub := range c.Commands() {
-		strict(sub)
+		exacting(sub)
 	}
 }
 

@@ -22,6 +22,7 @@ type runOptions struct {
 	w                            wiring
 	os, k8s, provisioner, suites []string
 	file, release, results       string
+	policy                       string
 	workers, retries             int
 	how                          manner
 	noLive                       bool
@@ -78,6 +79,7 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 	f.StringSliceVar(&o.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
 	f.StringVarP(&o.file, "file", "f", "", "matrix file (default: the shipped matrix/default.yaml)")
 	f.StringVar(&o.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
+	policyFlag(cmd, &o.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&o.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
 	f.IntVar(&o.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
 	o.how.flags(f)
@@ -106,11 +108,12 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	w.store.Log = o.w.sink.Logger(ui)
 	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
-	dir, err := newRunDirectory(o.results, plan, o.info(cmd.Context(), used))
+	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used))
 	if err != nil {
 		return err
 	}
@@ -146,12 +149,12 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	}
 	plan, err := run.Compile(run.Compilation{
 		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Releases: byVersion,
-		Sources: sources, Retries: o.retries, Entries: s.entries, Suite: w.suite,
+		Sources: sources, Retries: o.retries, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
 	}
-	return plan, byDigest, nil
+	return plan, byDigest, s.fits(plan)
 }
 
 // lasting is a reference that means the same in another working directory.

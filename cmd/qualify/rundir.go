@@ -15,6 +15,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // owner names this process, for people and for gc.
@@ -45,7 +46,8 @@ type runInfo struct {
 func (o *runOptions) info(ctx context.Context, variables []string) runInfo {
 	words := append(quoted(variables), "qualify")
 	return runInfo{
-		Tool: "qualify " + version, Command: strings.Join(append(words, quoted(o.w.args)...), " "), Host: hostFacts(ctx), How: o.how,
+		Tool: "qualify " + version, Host: hostFacts(ctx, o.w.sink), How: o.how,
+		Command: o.w.sink.Text(strings.Join(append(words, quoted(o.w.args)...), " ")),
 	}
 }
 
@@ -55,7 +57,10 @@ const scratchPrefix = ".new-"
 // newRunDirectory makes results/<run-id> with the plan and an empty journal in
 // it, and points results/latest there. The directory appears whole or not at
 // all, so that every run that can be seen can be resumed.
-func newRunDirectory(results string, plan run.Plan, info runInfo) (runDirectory, error) {
+func (w wiring) newRunDirectory(results string, plan run.Plan, info runInfo) (runDirectory, error) {
+	if err := w.plain(plan); err != nil {
+		return runDirectory{}, err
+	}
 	random := make([]byte, 4)
 	if _, err := rand.Read(random); err != nil {
 		return runDirectory{}, err
@@ -70,7 +75,7 @@ func newRunDirectory(results string, plan run.Plan, info runInfo) (runDirectory,
 	}
 	scratch := runDirectory{id: info.ID, path: filepath.Join(results, scratchPrefix+info.ID)}
 	made := runDirectory{id: info.ID, path: filepath.Join(results, info.ID)}
-	if err := scratch.fill(plan, info); err != nil {
+	if err := scratch.fill(w.sink, plan, info); err != nil {
 		return runDirectory{}, errors.Join(usagef("making the run's directory: %w", err), os.RemoveAll(scratch.path))
 	}
 	if err := os.Rename(scratch.path, made.path); err != nil {
@@ -80,11 +85,11 @@ func newRunDirectory(results string, plan run.Plan, info runInfo) (runDirectory,
 }
 
 // fill makes the directory with all that a run begins with.
-func (d runDirectory) fill(plan run.Plan, info runInfo) error {
+func (d runDirectory) fill(s *sink.Sink, plan run.Plan, info runInfo) error {
 	if err := os.Mkdir(d.path, 0o700); err != nil {
 		return err
 	}
-	if err := errors.Join(writeJSON(d.file("plan.json"), plan), writeJSON(d.file("run.json"), info)); err != nil {
+	if err := errors.Join(writeJSON(s, d.file("plan.json"), plan), writeJSON(s, d.file("run.json"), info)); err != nil {
 		return err
 	}
 	if _, err := setAside(d.file(".reserve")); err != nil {
@@ -131,10 +136,26 @@ func pointLatest(results, id string) error {
 	return nil
 }
 
-func writeJSON(path string, value any) error {
+// plain refuses a plan with a secret in it. It could not be redacted, since a
+// plan is what its hash says; and it is shown in every report.
+func (w wiring) plain(plan run.Plan) error {
+	data, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(data), "\n")
+	for i, line := range strings.Split(w.sink.Text(string(data)), "\n") {
+		if i >= len(lines) || line != lines[i] {
+			return usagef("the plan would hold what looks like a secret: %s; a plan is kept and shown, so take it out of the matrix or the flags", strings.TrimSpace(line))
+		}
+	}
+	return nil
+}
+
+func writeJSON(s *sink.Sink, path string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(path, append(data, '\n'))
+	return s.WriteFile(path, append(data, '\n'))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/matrix"
+	"github.com/qualify-dev/qualify/matrix/policy"
 )
 
 // selected is what the flags select of a matrix.
@@ -16,6 +17,7 @@ type selected struct {
 	cells    []matrix.Cell
 	excluded []matrix.Excluded
 	entries  map[string]provision.Entry
+	policy   *policy.File // nil is the default
 }
 
 // selectCells reads the matrix and applies the flags. Nothing is created, and
@@ -47,7 +49,10 @@ func (o *runOptions) selectCells() (selected, error) {
 		return selected{}, &usageError{err}
 	}
 	s := selected{matrix: m, cells: cells, excluded: excluded, entries: map[string]provision.Entry{}}
-	return s, o.check(s)
+	if err := o.check(s); err != nil {
+		return s, err
+	}
+	return s, o.selectPolicy(&s)
 }
 
 func (o *runOptions) loadMatrix() (*matrix.Matrix, error) {

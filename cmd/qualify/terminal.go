@@ -9,11 +9,11 @@ import (
 
 // terminalOf returns the terminal behind a stream, nil where there is none
 // that understands more than lines.
-func (w wiring) terminalOf(stream io.Writer) *os.File {
-	if checked, ok := stream.(*checkedWriter); ok {
-		stream = checked.Writer
+func (w wiring) terminalOf(out io.Writer) *os.File {
+	if own, ok := out.(*stream); ok {
+		out = own.below
 	}
-	file, ok := stream.(*os.File)
+	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil
 	}
@@ -24,6 +24,6 @@ func (w wiring) terminalOf(stream io.Writer) *os.File {
 }
 
 // colourful tells whether a stream may be written to in colour.
-func (w wiring) colourful(stream io.Writer) bool {
-	return w.terminalOf(stream) != nil && !w.on("NO_COLOR")
+func (w wiring) colourful(out io.Writer) bool {
+	return w.terminalOf(out) != nil && !w.on("NO_COLOR")
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/all"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -23,13 +25,14 @@ type wiring struct {
 	lookup  func(name string) (string, bool) // the environment
 	entries func() []provision.Entry         // the provisioners
 	entry   func(string) (provision.Entry, error)
+	sink    *sink.Sink // what text leaves through
 	suites  func() []suites.Suite
 	suite   func(string) (suites.Suite, error)
 }
 
 func shipped(args []string) wiring {
 	return wiring{
-		args: args, lookup: os.LookupEnv,
+		args: args, lookup: os.LookupEnv, sink: sink.New(redact.New()),
 		entries: all.Entries, entry: all.Find,
 		suites: suites.All, suite: suites.Find,
 	}
@@ -93,11 +96,11 @@ func (w workshop) provisioners(names []string, log func(string, ...any)) (map[st
 		if err != nil {
 			return nil, &usageError{err}
 		}
-		p, err := entry.New(provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: log})
+		p, err := entry.New(provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: log, Sink: w.sink})
 		if err != nil {
 			return nil, fmt.Errorf("provisioner %s: %w", name, err)
 		}
-		made[name] = p
+		made[name] = provision.WithSecrets(p, w.sink)
 	}
 	return made, nil
 }

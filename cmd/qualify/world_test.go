@@ -18,8 +18,10 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -42,6 +44,7 @@ type world struct {
 	options fake.Options
 	suites  []suites.Suite
 	env     map[string]string
+	wrap    func(provision.Entry) provision.Entry // nil leaves the provisioner as it is
 }
 
 func (w *world) file(name string) string { return filepath.Join(w.dir, name) }
@@ -113,13 +116,14 @@ func newWorld(t *testing.T) *world {
 func (w *world) wiring(args ...string) wiring {
 	return wiring{
 		args:    args,
+		sink:    sink.New(redact.New()),
 		lookup:  func(name string) (string, bool) { value, ok := w.env[name]; return value, ok },
-		entries: func() []provision.Entry { return []provision.Entry{fake.Entry(w.options)} },
+		entries: func() []provision.Entry { return []provision.Entry{w.entry()} },
 		entry: func(name string) (provision.Entry, error) {
 			if name != fake.Name {
 				return provision.Entry{}, fmt.Errorf("unknown provisioner %q: known are fake", name)
 			}
-			return fake.Entry(w.options), nil
+			return w.entry(), nil
 		},
 		suites: func() []suites.Suite { return w.suites },
 		suite: func(name string) (suites.Suite, error) {
@@ -131,6 +135,13 @@ func (w *world) wiring(args ...string) wiring {
 			return suites.Suite{}, fmt.Errorf("unknown suite %q: known are tiny", name)
 		},
 	}
+}
+
+func (w *world) entry() provision.Entry {
+	if w.wrap == nil {
+		return fake.Entry(w.options)
+	}
+	return w.wrap(fake.Entry(w.options))
 }
 
 // said is what a call of the program came to.

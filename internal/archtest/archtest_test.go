@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -43,3 +44,14 @@ func TestImports(t *testing.T) { report(t, checkImports(table, repository(t))) }
 func TestCode(t *testing.T) { report(t, checkCode(table, repository(t))) }
 
 func TestSizes(t *testing.T) { report(t, checkSizes(repository(t))) }
+
+// A writer that writes no more is taken off the list, before another takes its
+// place.
+func TestWritersWrite(t *testing.T) {
+	files := repository(t)
+	for _, w := range writers {
+		if !slices.ContainsFunc(files, func(f file) bool { return !f.test() && (f.name == w.where || listed([]string{w.where}, f.dir())) }) || w.why == "" {
+			t.Errorf("%s is on the list of writers, and there is no such code or no reason", w.where)
+		}
+	}
+}

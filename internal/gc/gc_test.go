@@ -12,7 +12,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/claim"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // world is a cloud, and a directory of runs.
@@ -93,7 +95,7 @@ func (w *world) sweep(o Options) (removed, stays map[string]string) {
 	if o.Results == "" {
 		o.Results = w.results
 	}
-	found, err := Sweep(context.Background(), fake.Entry(w.options), provision.Config{Log: w.t.Logf}, o)
+	found, err := Sweep(context.Background(), fake.Entry(w.options), provision.Config{Log: w.t.Logf, Sink: sink.New(redact.New())}, o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -239,12 +241,12 @@ func TestSweepFails(t *testing.T) {
 	w := newWorld(t)
 	w.lease("expired", past())
 	w.options.Stuck = func(provision.Resource) bool { return true }
-	found, err := Sweep(context.Background(), fake.Entry(w.options), provision.Config{Log: t.Logf}, Options{Now: time.Now})
+	found, err := Sweep(context.Background(), fake.Entry(w.options), provision.Config{Log: t.Logf, Sink: sink.New(redact.New())}, Options{Now: time.Now})
 	if err == nil || !strings.Contains(err.Error(), "lease q-expired: ") || len(found) != 1 || found[0].Removed {
 		t.Errorf("something is stuck: %+v, %v", found, err)
 	}
 	w.options.ErrorRate = 1
-	if _, err := Sweep(context.Background(), fake.Entry(w.options), provision.Config{Log: t.Logf}, Options{Now: time.Now}); err == nil || !strings.Contains(err.Error(), "asking fake what is left") {
+	if _, err := Sweep(context.Background(), fake.Entry(w.options), provision.Config{Log: t.Logf, Sink: sink.New(redact.New())}, Options{Now: time.Now}); err == nil || !strings.Contains(err.Error(), "asking fake what is left") {
 		t.Errorf("nobody answers: %v", err)
 	}
 }

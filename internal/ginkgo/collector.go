@@ -1,11 +1,10 @@
 package ginkgo
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"sync"
 
 	"github.com/onsi/ginkgo/v2/types"
@@ -91,24 +90,12 @@ func cause(failure types.Failure) string {
 
 // recorder keeps every report as it came, one JSON line each.
 type recorder struct {
-	file *os.File
-	out  *bufio.Writer
+	file io.WriteCloser
 	err  error
 }
 
-func newRecorder(path string) (*recorder, error) {
-	f, err := create(path)
-	if err != nil {
-		return nil, err
-	}
-	return &recorder{file: f, out: bufio.NewWriter(f)}, nil
-}
-
 func (r *recorder) write(report types.SpecReport) {
-	if err := json.NewEncoder(r.out).Encode(report); err != nil {
-		r.err = errors.Join(r.err, err)
-	}
-	r.err = errors.Join(r.err, r.out.Flush())
+	r.err = errors.Join(r.err, json.NewEncoder(r.file).Encode(report)) // in one write
 }
 
 func (r *recorder) close() error { return errors.Join(r.err, r.file.Close()) }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 
 	"github.com/qualify-dev/qualify/internal/scratch"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // Run is one run of some specs of a test binary.
@@ -32,6 +34,7 @@ type Run struct {
 	Specs  []string // full texts of the specs to run; nothing else runs
 	Procs  int      // processes; at least 2, since one alone reports to nobody
 	Dir    string   // where logs go; exists
+	Sink   *sink.Sink
 	// Grace is the time that interrupted specs have for cleaning up before
 	// they are killed.
 	Grace time.Duration
@@ -45,12 +48,13 @@ func (r Run) Execute(ctx context.Context, onSpec func(types.SpecReport)) (err er
 		return errors.New("no spec to run")
 	}
 	r.Procs = max(r.Procs, 2)
-	record, err := newRecorder(filepath.Join(r.Dir, "specs.jsonl"))
+	file, err := r.create("specs.jsonl")
 	if err != nil {
 		return err
 	}
+	record := &recorder{file: file}
 	defer func() { err = errors.Join(err, record.close()) }()
-	output, err := create(filepath.Join(r.Dir, "output.log"))
+	output, err := r.create("output.log")
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func (r Run) Execute(ctx context.Context, onSpec func(types.SpecReport)) (err er
 	reports := newCollector(r.Specs, record, onSpec)
 	processes := make([]*process, r.Procs)
 	for i := range processes {
-		processes[i] = &process{number: i + 1, log: filepath.Join(r.Dir, fmt.Sprintf("process-%d.log", i+1))}
+		processes[i] = &process{number: i + 1, log: filepath.Join(r.Dir, processLog(i+1))}
 	}
 	alive := func(n int) bool { return !processes[n-1].ended.Load() }
 	s, err := newServer(r.Procs, output, alive, reports.take)
@@ -105,11 +109,10 @@ func (r Run) runProcesses(ctx context.Context, processes []*process, address str
 // runProcess runs one process to its end. Exit status 1 is no error here: it
 // mostly means that specs failed, and complete looks whether it does.
 func (r Run) runProcess(ctx context.Context, p *process, address, seed string) (err error) {
-	f, err := create(p.log)
+	f, err := r.create(processLog(p.number))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
 	args := append([]string{
 		"--test.timeout=0", "--ginkgo.timeout=24h", "--ginkgo.no-color", "--ginkgo.seed=" + seed,
 		"--ginkgo.focus=" + Focus(r.Suite, r.Specs), "--ginkgo.parallel.host=" + address,
@@ -117,12 +120,10 @@ func (r Run) runProcess(ctx context.Context, p *process, address, seed string) (
 	}, r.Args...)
 	cmd := command(ctx, r.Binary, args...)
 	cmd.Env = append(cmd.Env, "GINKGO_PARALLEL_PROTOCOL=HTTP")
-	cmd.Stdout, cmd.Stderr = f, f
 	// Interrupted, Ginkgo lets its specs clean up; a hung one is killed.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = max(r.Grace, time.Second) // none at all would wait for ever
-	err = cmd.Run()
-	reap(cmd)
+	err = runInto(cmd, f)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 1 {
 		p.status, err = 1, nil
@@ -141,12 +142,47 @@ func reap(cmd *exec.Cmd) {
 	}
 }
 
-func create(file string) (*os.File, error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+// create opens one of the run's logs.
+func (r Run) create(name string) (io.WriteCloser, error) {
+	f, err := r.Sink.Create(filepath.Join(r.Dir, name))
 	if err != nil {
 		return nil, fmt.Errorf("opening the suite's log: %w", err)
 	}
 	return f, nil
+}
+
+func processLog(number int) string { return fmt.Sprintf("process-%d.log", number) }
+
+// parting is how long is waited for the last words of what a process has left.
+const parting = 5 * time.Second
+
+// runInto runs a command, and closes the log when all that it printed is in
+// it. It does so through a pipe of its own: with os/exec's the command has not
+// ended before its last child has, and children are killed only when it has.
+func runInto(cmd *exec.Cmd, log io.WriteCloser) (err error) {
+	defer func() { err = errors.Join(err, log.Close()) }()
+	out, in, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = in, in
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(log, out)
+		_, _ = io.Copy(io.Discard, out) // a log that cannot be written must not stop the suite
+		copied <- err
+	}()
+	err = cmd.Run()
+	reap(cmd)
+	_ = in.Close() // never fails
+	if late := out.SetReadDeadline(time.Now().Add(parting)); late != nil {
+		return errors.Join(err, late)
+	}
+	if failed := <-copied; failed != nil && !errors.Is(failed, os.ErrDeadlineExceeded) {
+		err = errors.Join(err, fmt.Errorf("writing the suite's log: %w", failed))
+	}
+	return err
 }
 
 // command prepares the binary in a process group of its own and with an
@@ -180,14 +216,15 @@ func Focus(suite string, specs []string) string {
 }
 
 // List returns the description of the binary's suite and the full texts of the
-// specs that it would run, sorted. It needs no cluster.
-func List(ctx context.Context, binary, focus string, args ...string) (suite string, specs []string, err error) {
-	reports, err := dryRun(ctx, binary, focus, args)
+// specs that it would run of those that a focus selects, sorted. It needs no
+// cluster.
+func (r Run) List(ctx context.Context, focus string) (suite string, specs []string, err error) {
+	reports, err := r.dryRun(ctx, focus)
 	if err != nil {
-		return "", nil, fmt.Errorf("listing the specs of %s: %w", filepath.Base(binary), err)
+		return "", nil, fmt.Errorf("listing the specs of %s: %w", filepath.Base(r.Binary), err)
 	}
 	if len(reports) != 1 {
-		return "", nil, fmt.Errorf("listing the specs of %s: it has %d suites, want one", filepath.Base(binary), len(reports))
+		return "", nil, fmt.Errorf("listing the specs of %s: it has %d suites, want one", filepath.Base(r.Binary), len(reports))
 	}
 	for _, spec := range reports[0].SpecReports {
 		if spec.LeafNodeType.Is(types.NodeTypeIt) && spec.State.Is(types.SpecStatePassed) {
@@ -198,7 +235,7 @@ func List(ctx context.Context, binary, focus string, args ...string) (suite stri
 	return reports[0].SuiteDescription, specs, nil
 }
 
-func dryRun(ctx context.Context, binary, focus string, args []string) ([]types.Report, error) {
+func (r Run) dryRun(ctx context.Context, focus string) ([]types.Report, error) {
 	dir, remove, err := scratch.Dir("list")
 	if err != nil {
 		return nil, err
@@ -209,17 +246,19 @@ func dryRun(ctx context.Context, binary, focus string, args []string) ([]types.R
 	if focus != "" {
 		list = append(list, "--ginkgo.focus="+focus)
 	}
-	cmd := command(ctx, binary, append(list, args...)...)
+	cmd := command(ctx, r.Binary, append(list, r.Args...)...)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	reap(cmd)
+	// Before it is cut: a half of a secret is not known for one.
+	said := gist(r.Sink.Text(string(out)))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, gist(string(out)))
+		return nil, fmt.Errorf("%w: %s", err, said)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, gist(string(out)))
+		return nil, fmt.Errorf("%w: %s", err, said)
 	}
 	var reports []types.Report
 	return reports, json.Unmarshal(data, &reports)

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 func TestMain(m *testing.M) {
@@ -67,8 +70,13 @@ func sampleRun(t *testing.T, mode string, specs ...string) Run {
 	dir := t.TempDir()
 	return Run{
 		Binary: sample(t), Args: []string{"-sample.mode=" + mode, "-sample.dir=" + dir},
-		Suite: suiteName, Specs: specs, Procs: 2, Dir: dir, Grace: time.Second,
+		Suite: suiteName, Specs: specs, Procs: 2, Dir: dir, Sink: sink.New(redact.New()), Grace: time.Second,
 	}
+}
+
+// lister is a run that is only asked for its specs.
+func lister(binary string, args ...string) Run {
+	return Run{Binary: binary, Args: args, Sink: sink.New(redact.New())}
 }
 
 // execute runs to the end and returns the reports by name.

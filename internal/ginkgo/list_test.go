@@ -12,7 +12,7 @@ import (
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	suite, specs, err := List(t.Context(), sample(t), "")
+	suite, specs, err := lister(sample(t)).List(t.Context(), "")
 	if err != nil || suite != suiteName {
 		t.Fatalf("suite %q: %v", suite, err)
 	}
@@ -29,11 +29,11 @@ func TestList(t *testing.T) {
 		}
 	}
 	wanted := []string{"[sample] passes", "[sample] names is short", "[sample] no such spec"}
-	_, specs, err = List(t.Context(), sample(t), Focus(suite, wanted))
+	_, specs, err = lister(sample(t)).List(t.Context(), Focus(suite, wanted))
 	if err != nil || !slices.Equal(specs, []string{wanted[1], wanted[0]}) {
 		t.Errorf("selected: %q, %v", specs, err)
 	}
-	_, specs, err = List(t.Context(), sample(t), "no such text")
+	_, specs, err = lister(sample(t)).List(t.Context(), "no such text")
 	if err != nil || len(specs) != 0 {
 		t.Errorf("selected: %q, %v", specs, err)
 	}
@@ -56,14 +56,14 @@ func TestListRefuses(t *testing.T) {
 		{sample(t), "-sample.mode=focused", "exit status 197"},
 		{sample(t), "-sample.mode=late", "exit status 1"},
 	} {
-		_, specs, err := List(t.Context(), c.binary, "", c.arg)
+		_, specs, err := lister(c.binary, c.arg).List(t.Context(), "")
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(specs) > 0 {
 			t.Errorf("%s %s: got %v and %q, want %q", filepath.Base(c.binary), c.arg, err, specs, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := List(ctx, sample(t), ""); err == nil {
+	if _, _, err := lister(sample(t)).List(ctx, ""); err == nil {
 		t.Error("a cancelled listing is no error")
 	}
 }
@@ -93,6 +93,24 @@ func TestFocus(t *testing.T) {
 	} {
 		if got := regexp.MustCompile(Focus(c.suite, specs)).MatchString(c.text); got != c.want {
 			t.Errorf("suite %q selects %q: %v", c.suite, c.text, got)
+		}
+	}
+}
+
+// What a binary prints is redacted before it is cut: of what the cut goes
+// through nobody could tell any more what it was.
+func TestOutputIsRedactedBeforeItIsCut(t *testing.T) {
+	const password = "hunter2hunter2hunter2"
+	script := filepath.Join(t.TempDir(), "e2e.test")
+	for at := range 60 {
+		// The bytes that are kept of the end begin somewhere in the password.
+		said := "#!/bin/sh\necho " + strings.Repeat("z", 600) + "\necho password=" + password + "\necho " + strings.Repeat("y", 1000-at) + "\nexit 2\n"
+		if err := os.WriteFile(script, []byte(said), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := lister(script).List(t.Context(), "")
+		if err == nil || strings.Contains(err.Error(), "unter") {
+			t.Fatalf("at %d: %v", at, err)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package ginkgo
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,9 @@ import (
 	"testing"
 
 	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // coordinator is a server without processes.
@@ -261,10 +263,11 @@ func TestServerComplete(t *testing.T) {
 // Nothing is passed on once the run is over, and a record that cannot be
 // written is an error.
 func TestCollectorAtItsEnd(t *testing.T) {
-	record, err := newRecorder(filepath.Join(t.TempDir(), "specs.jsonl"))
+	file, err := sink.New(redact.New()).Create(filepath.Join(t.TempDir(), "specs.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	record := &recorder{file: file}
 	n := 0
 	c := newCollector([]string{"a", "b"}, record, func(types.SpecReport) { n++ })
 	spec := types.SpecReport{LeafNodeType: types.NodeTypeIt, LeafNodeText: "a", State: types.SpecStatePassed}
@@ -297,7 +300,7 @@ func unwritable(t *testing.T) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &recorder{file: f, out: bufio.NewWriter(f)}
+	return &recorder{file: f}
 }
 
 // FuzzDidRun posts arbitrary bytes as a spec's report. They are either refused,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 )
 
@@ -85,6 +86,9 @@ type Config struct {
 	Owner    string                           // host and process, stamped on what no lease covers
 	Store    *release.Store                   // verified assets
 	Log      func(format string, args ...any) // one line of progress; never nil
+	// Sink opens the files that a provisioner writes into a cell's directory,
+	// and learns of its secrets when they are born; never nil.
+	Sink *sink.Sink
 }
 
 // ProductError is the explicit claim that the release failed to boot, to join

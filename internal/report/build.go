@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/result"
@@ -24,6 +25,7 @@ func Build(in Input) Report {
 		ExitCode:  d.ExitCode,
 		Release:   cleanRelease(d.Release),
 		PlanHash:  Clean(d.Plan.Hash),
+		Policy:    result.PolicyRef{Name: Clean(d.Policy.Name), Hash: Clean(d.Policy.Hash)},
 		Reasons:   cleanReasons(d.Reasons),
 		Notes:     f.notesOf(d.Notes, "", append(f.run.notes, f.odd...)),
 		Faults:    f.run.cell.Faults,
@@ -34,6 +36,7 @@ func Build(in Input) Report {
 	for _, id := range f.order {
 		c := f.cells[id].done()
 		c.Notes = f.notesOf(d.Notes, id, f.cells[id].notes)
+		c.excuse()
 		r.Counts = r.Counts.plus(c.Counts)
 		r.Leftovers = append(r.Leftovers, c.Leftovers...)
 		r.Cells = append(r.Cells, c)
@@ -61,6 +64,35 @@ func (f *folding) notesOf(judged []result.Reason, cell string, journal []string)
 		}
 	}
 	return out
+}
+
+// excuse marks the cases that the judge found in the notes: the policy took
+// their weight. The judge lists a few of many, so that others may not be marked.
+func (c *Cell) excuse() {
+	why := map[[2]string]string{}
+	for _, n := range c.Notes {
+		if quoted, err := strconv.QuotedPrefix(n.Text); err == nil && slices.Contains(excusable, n.Code) {
+			why[[2]string{n.Suite, quoted}] = excuseOf(n.Text)
+		}
+	}
+	for s := range c.Suites {
+		for i := range c.Suites[s].Cases {
+			k := &c.Suites[s].Cases[i]
+			k.Excused = why[[2]string{c.Suites[s].Name, strconv.Quote(k.Name)}]
+		}
+	}
+}
+
+// excusable are the codes of what a policy can take the weight from.
+var excusable = []string{result.ReasonCaseFailed, result.ReasonCaseErrored, result.ReasonCaseFlaky}
+
+// excuseOf is what the judge says at the end of such a note.
+func excuseOf(text string) string {
+	const before = " (does not decide: "
+	if at := strings.LastIndex(text, before); at >= 0 && strings.HasSuffix(text, ")") && !strings.HasSuffix(text, " tolerated)") {
+		return text[at+len(before) : len(text)-1]
+	}
+	return "the policy tolerates it"
 }
 
 // sameNote holds also where the judge cut a long text.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"strings"
+	"unicode/utf16"
 
 	"github.com/qualify-dev/qualify/internal/result"
 )
@@ -26,13 +28,46 @@ func WriteVerdict(w io.Writer, d result.Document) error {
 	if d.ExitCode == 0 && (d.Verdict != result.Qualified || len(d.Reasons) > 0) {
 		return errors.New("writing verdict: exit code 0 with a verdict that is not Qualified, or with a reason against it")
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(withLists(d)); err != nil {
+	if err := EncodeJSON(w, withLists(d)); err != nil {
 		return fmt.Errorf("writing verdict: %w", err)
 	}
 	return nil
+}
+
+// EncodeJSON writes a value as indented JSON that may be shown to people and
+// stand in the log of a CI job: what Console would change is escaped, so that
+// it is still the same value.
+func EncodeJSON(w io.Writer, value any) error {
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, escapeUnclean(text.String()))
+	return err
+}
+
+// escapeUnclean escapes in JSON what Console would change. Such characters
+// stand within strings only.
+func escapeUnclean(text string) string {
+	if Console(text) == text {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case isUnclean(r) && r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		case isUnclean(r), r == '#' && startsCommand(text[i:]):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // withLists copies the document with an empty list wherever it has none.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/qualify-dev/qualify/internal/result"
@@ -99,7 +100,7 @@ func WriteJUnit(w io.Writer, r Report, cellID string) error {
 	}
 	j := &junitWriter{room: junitLogs, class: slug(c.ID), timestamp: stamp(r)}
 	doc := junitSuites{Name: "qualify " + c.ID}
-	doc.Suites = append(doc.Suites, j.suite("qualify", append(c.Steps[:len(c.Steps):len(c.Steps)], runStep(r)...), junitFacts(r, c)))
+	doc.Suites = append(doc.Suites, j.suite("qualify", append(c.Steps[:len(c.Steps):len(c.Steps)], runStep(r)...), append(junitFacts(r, c), noteFacts(r, c)...)))
 	for _, s := range c.Suites {
 		doc.Suites = append(doc.Suites, j.suite(s.Name, s.Cases, append(junitFacts(r, c), suiteFacts(s)...)))
 	}
@@ -146,9 +147,24 @@ func junitFacts(r Report, c Cell) []junitProperty {
 		{"run", orNone(r.Run.ID)}, {"release", orNone(rel.Name)}, {"release.digest", orNone(rel.Digest)},
 		{"kubernetes", orNone(rel.Kubernetes)}, {"os", orNone(value(c.Values, "os"))},
 		{"cell", c.ID}, {"verdict", c.Verdict.String()}, {"run.verdict", r.Verdict.String()},
+		{"policy", orNone(r.Policy.Name)}, {"policy.hash", orNone(r.Policy.Hash)},
 	}
 	for _, v := range c.Values {
 		props = append(props, junitProperty{"axis." + v.Name, v.Value})
+	}
+	return props
+}
+
+// noteFacts are what travels with the verdict, so that a reader of the file
+// alone sees that a waiver is outlived, or that one was used.
+func noteFacts(r Report, c Cell) []junitProperty {
+	const most = 50
+	var props []junitProperty
+	for _, n := range slices.Concat(r.Notes, c.Notes) {
+		if len(props) == most {
+			break
+		}
+		props = append(props, junitProperty{"note." + orNone(n.Code), firstLine(n.Text, junitMessage)})
 	}
 	return props
 }
@@ -250,6 +266,9 @@ func caseFacts(c Case) []junitProperty {
 	var props []junitProperty
 	if c.Flaky {
 		props = append(props, junitProperty{"flaky", "true"})
+	}
+	if c.Excused != "" {
+		props = append(props, junitProperty{"excused", firstLine(c.Excused, junitMessage)})
 	}
 	if c.Unexpected {
 		props = append(props, junitProperty{"unexpected", "true"})

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/result"
@@ -25,13 +26,14 @@ func WriteMarkdown(w io.Writer, r Report) error {
 	m.line("")
 	m.line("%s", md(r.Headline))
 	m.line("")
-	m.line("Kubernetes %s · %s · run %s · exit code %d", md(orNone(r.Release.Kubernetes)), md(orNone(r.Release.Digest)), md(orNone(r.Run.ID)), r.ExitCode)
+	m.line("Kubernetes %s · %s · run %s · policy %s · exit code %d",
+		md(orNone(r.Release.Kubernetes)), md(orNone(r.Release.Digest)), md(orNone(r.Run.ID)), md(orNone(r.Policy.Name)), r.ExitCode)
 	m.list("The verdict and the evidence contradict each other", r.Alerts)
 	m.list("Why", reasonTexts(r.Reasons))
 	m.cells(r)
 	m.cases(r)
 	m.list("Not proven gone", r.Leftovers)
-	m.list("Notes", reasonTexts(r.Notes))
+	m.list("Notes", reasonTexts(allNotes(r)))
 	if _, err := io.WriteString(w, m.text()); err != nil {
 		return fmt.Errorf("writing markdown: %w", err)
 	}
@@ -124,10 +126,26 @@ func suiteLines(c Cell, s Suite, o result.Outcome) []string {
 	var lines []string
 	for _, k := range s.Cases {
 		if k.Outcome == o {
-			lines = append(lines, fmt.Sprintf("- **%s** %s / %s / %s: %s", outcomeWord(o), md(c.ID), md(s.Name), md(k.Name), md(firstLine(k.Message(), markdownText))))
+			lines = append(lines, fmt.Sprintf("- **%s** %s / %s / %s: %s", outcomeWord(o), md(c.ID), md(s.Name), md(k.Name), md(firstLine(k.Message(), markdownText)))+excusedSuffix(k))
 		}
 	}
 	return lines
+}
+
+func excusedSuffix(c Case) string {
+	if c.Excused == "" {
+		return ""
+	}
+	return " (does not decide: " + md(c.Excused) + ")"
+}
+
+// allNotes are those on the run, and then those on its cells.
+func allNotes(r Report) []result.Reason {
+	notes := slices.Clone(r.Notes)
+	for _, c := range r.Cells {
+		notes = append(notes, c.Notes...)
+	}
+	return notes
 }
 
 func reasonTexts(reasons []result.Reason) []string {

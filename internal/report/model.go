@@ -46,6 +46,7 @@ type Report struct {
 	Headline  string // one sentence: why this verdict
 	Release   result.ReleaseRef
 	PlanHash  string
+	Policy    result.PolicyRef
 	Reasons   []result.Reason // what the release did first
 	Alerts    []string        // where verdict and evidence contradict each other
 	Notes     []result.Reason // what is about no single cell and did not decide
@@ -145,9 +146,10 @@ type Suite struct {
 type Case struct {
 	Name       string
 	Outcome    result.Outcome
-	Flaky      bool // passed after an attempt that did not
-	Unexpected bool // the plan does not hold this case
-	Duplicate  bool // one attempt was recorded twice
+	Flaky      bool   // passed after an attempt that did not
+	Unexpected bool   // the plan does not hold this case
+	Duplicate  bool   // one attempt was recorded twice
+	Excused    string // by what of the policy it does not decide; empty where it does
 	Attempts   []Attempt
 }
 

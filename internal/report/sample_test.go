@@ -104,7 +104,7 @@ func planCell(os string, suites ...result.PlanSuite) result.PlanCell {
 func sampleInput(p result.Plan, t *tape) Input {
 	return Input{
 		Plan: p, Events: t.events,
-		Document: result.Document{APIVersion: "qualify/v1", Kind: "Verdict", Release: sampleRelease, Plan: result.PlanRef{Hash: p.Hash}},
+		Document: result.Document{APIVersion: "qualify/v1", Kind: "Verdict", Release: sampleRelease, Plan: result.PlanRef{Hash: p.Hash}, Policy: result.PolicyRef{Name: "default", Hash: result.DefaultPolicy().Hash()}},
 		Run: RunInfo{
 			ID: "20261120-080000-debian-12-1-34", Started: sampleStart, Ended: t.now, Tool: "qualify v0.1.0",
 			Host:    []Pair{{"kernel", "6.1.0-28-amd64"}, {"engine", "docker 20.10.24"}, {"cgroup", "v2"}, {"cpus", "2"}, {"memory", "7.8 GiB"}},

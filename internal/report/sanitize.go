@@ -57,12 +57,16 @@ func defuse(line string) string {
 	if strings.HasPrefix(body, "::") {
 		line = line[:len(line)-len(body)] + ": " + body[1:]
 	}
-	for i := 0; i+1 < len(line); i++ {
+	var b strings.Builder
+	done := 0
+	for i := range len(line) {
 		if startsCommand(line[i:]) {
-			line = line[:i+1] + " " + line[i+1:]
+			b.WriteString(line[done:i+1] + " ")
+			done = i + 1
 		}
 	}
-	return line
+	b.WriteString(line[done:])
+	return b.String()
 }
 
 func startsCommand(s string) bool {
@@ -108,7 +112,7 @@ func isUnclean(r rune) bool {
 	case r < ' ', r >= 0x7f && r < 0xa0:
 		return true
 	case r == '\u061c', r == '\u200e', r == '\u200f', // direction marks
-		r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', // embeddings, overrides, isolates
+		r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u206f', // embeddings, overrides, isolates; what was to steer shaping
 		r == '\u2028', r == '\u2029': // line breaks to some readers, not to others
 		return true
 	case r >= 0xe0000 && r <= 0xe007f: // invisible tag characters

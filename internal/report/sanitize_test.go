@@ -1,9 +1,14 @@
 package report
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 func TestCleanShowsWhatCannotBeSeen(t *testing.T) {
@@ -18,6 +23,7 @@ func TestCleanShowsWhatCannotBeSeen(t *testing.T) {
 		"overwriting line": {"failed\rpassed", "failed^Mpassed"},
 		"bidi override":    {"\u202edessap", "<U+202E>dessap"},
 		"bidi isolate":     {"a\u2066b\u2069", "a<U+2066>b<U+2069>"},
+		"shaping control":  {"a\u206bb\u206f", "a<U+206B>b<U+206F>"},
 		"line separator":   {"a\u2028::error::b", "a<U+2028>::error::b"},
 		"tag characters":   {"a\U000e0041b", "a<U+E0041>b"},
 		"broken utf-8":     {"a\xffb\xc3", "a\ufffdb\ufffd"},
@@ -54,26 +60,74 @@ func FuzzConsole(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		out := Console(in)
-		if !utf8.ValidString(out) {
-			t.Fatalf("not UTF-8: %q", out)
-		}
-		for _, r := range out {
-			if isUnclean(r) {
-				t.Fatalf("%q left %U in %q", in, r, out)
-			}
-		}
-		for _, l := range strings.Split(out, "\n") {
-			l = strings.ToLower(l)
-			if strings.HasPrefix(strings.TrimLeftFunc(l, isBlank), "::") || strings.Contains(l, "##vso[") ||
-				strings.Contains(l, "##teamcity[") || strings.Contains(l, "##[") {
-				t.Fatalf("%q left a CI command in %q", in, out)
-			}
-		}
-		if again := Console(out); again != out {
-			t.Fatalf("not stable: %q then %q", out, again)
+		if wrong := unfit(Console(in)); wrong != "" {
+			t.Fatalf("%q became %q: %s", in, Console(in), wrong)
 		}
 	})
+}
+
+// unfit says what of a text somebody would obey. It is written out once more:
+// what Clean overlooks must not be overlooked here.
+func unfit(text string) string {
+	if !utf8.ValidString(text) {
+		return "it is not UTF-8"
+	}
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\t':
+		case unicode.IsControl(r): // C0, DEL and C1
+			return fmt.Sprintf("it has the control character %U", r)
+		case unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+			return fmt.Sprintf("it has %U", r)
+		}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.ToLower(line)
+		start := strings.TrimLeft(line, " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff")
+		if strings.HasPrefix(start, "::") || strings.Contains(line, "##vso[") || strings.Contains(line, "##teamcity[") || strings.Contains(line, "##[") {
+			return fmt.Sprintf("%q is a command to a CI system", line)
+		}
+	}
+	if again := Console(text); again != text {
+		return fmt.Sprintf("a second time it becomes %q", again)
+	}
+	return ""
+}
+
+// Whatever a cluster says, no terminal and no CI system obeys it; and JSON of
+// it is still the same value.
+func TestPropertyNobodyObeys(t *testing.T) {
+	pieces := []string{
+		"::", ":", "#", "##", "##vso[", "##VSO[", "##teamcity[", "##[", "[", "::error::", "::stop-commands::x", "\n", "\r", "\r\n", " ", "\t", "\u00a0", "\ufeff", "\u200b",
+		"\x1b[2J", "\x1b]0;t\x07", "\x1bP", "\u009b", "\u0085", "\x00", "\x7f", "\x9b", "\xff", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\v", "\f", "\b", "\U000e0041", "a", "größe",
+	}
+	piece := rapid.OneOf(rapid.SampledFrom(pieces), rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+	rapid.Check(t, func(t *rapid.T) {
+		in := strings.Join(rapid.SliceOf(piece).Draw(t, "text"), "")
+		if wrong := unfit(Console(in)); wrong != "" {
+			t.Fatalf("%q became %q: %s", in, Console(in), wrong)
+		}
+		var out strings.Builder
+		value := []string{in, strings.ToValidUTF8(in, "?")}
+		if err := EncodeJSON(&out, value); err != nil {
+			t.Fatal(err)
+		}
+		if wrong := unfit(out.String()); wrong != "" {
+			t.Fatalf("%q became %q: %s", in, out.String(), wrong)
+		}
+		var back []string
+		if err := json.Unmarshal([]byte(out.String()), &back); err != nil || back[1] != value[1] {
+			t.Fatalf("%q came back as %q: %v", value[1], back, err)
+		}
+	})
+}
+
+// A line of nothing but markers takes no longer than others.
+func TestManyMarkers(t *testing.T) {
+	text := strings.Repeat("##[", 500_000)
+	if got := Console(text); got != strings.Repeat("# #[", 500_000) {
+		t.Errorf("got %.60q", got)
+	}
 }
 
 func TestCutting(t *testing.T) {

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 )
 
@@ -12,8 +14,9 @@ import (
 func JUnitFile(cellID string) string { return "junit/junit_" + slug(cellID) + "_01.xml" }
 
 // slug makes a file name, XML id or anchor out of a name: [a-z0-9.-], at most
-// 109 bytes, no leading dot. A name that had to be changed carries a hash, so
-// that different names never share a file, on no file system.
+// 110 bytes, no leading dot. A name that had to be changed carries a hash behind
+// two dashes, and one that looks as if it did is changed too: so different
+// names never share a file, on no file system.
 func slug(name string) string {
 	const most = 100
 	var b strings.Builder
@@ -28,9 +31,11 @@ func slug(name string) string {
 		}
 	}
 	s := strings.Trim(b.String(), ".-")
-	if s == name && s != "" {
+	if s == name && s != "" && !hashed.MatchString(s) {
 		return s
 	}
 	sum := sha256.Sum256([]byte(name))
-	return strings.TrimLeft(s+"-"+hex.EncodeToString(sum[:4]), "-")
+	return cmp.Or(s, "x") + "--" + hex.EncodeToString(sum[:4])
 }
+
+var hashed = regexp.MustCompile(`--[0-9a-f]{8}$`)

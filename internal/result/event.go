@@ -85,6 +85,33 @@ type Lease struct {
 	Home    string    `json:"home,omitempty"` // the run's directory on the owner's host
 }
 
+// WithText returns the event with each of its texts changed. What it is found
+// again by stays: kind, plan, release and lease. They are ours, and hold names
+// and digests.
+func (e Event) WithText(change func(string) string) Event {
+	for _, text := range []*string{&e.Cell, &e.Phase, &e.Suite, &e.Text, &e.Log, &e.Stage} {
+		*text = change(*text)
+	}
+	e.Checked, e.Mismatched = eachText(e.Checked, change), eachText(e.Mismatched, change)
+	if e.Case != nil {
+		c := *e.Case
+		c.Name, c.Message, c.Log = change(c.Name), change(c.Message), change(c.Log)
+		e.Case = &c
+	}
+	return e
+}
+
+func eachText(texts []string, change func(string) string) []string {
+	if texts == nil {
+		return nil
+	}
+	changed := make([]string, len(texts))
+	for i, text := range texts {
+		changed[i] = change(text)
+	}
+	return changed
+}
+
 // wellFormed reports what an event lacks of the fields that its kind needs.
 // The journal refuses such an event, so that the caller's mistake shows where
 // it is made and not when the run is judged.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestJournalRoundTrip(t *testing.T) {
@@ -331,5 +332,58 @@ func TestSyncDir(t *testing.T) {
 	}
 	if err := (osDisk{}).syncDir(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
+	}
+}
+
+// Every text of an event can be changed, so that every one is redacted; what
+// it is found again by stays.
+func TestWithTextMissesNone(t *testing.T) {
+	stays := map[string]bool{ // names and digests of ours
+		"Kind": true, "Plan": true, "Release": true,
+		"Lease.Name": true, "Lease.Run": true, "Lease.Cell": true, "Lease.Owner": true, "Lease.Home": true,
+	}
+	e := Event{Case: &Case{}, Lease: &Lease{}, Checked: []string{"?"}, Mismatched: []string{"?"}}
+	var each func(path string, v reflect.Value, do func(path string, v reflect.Value))
+	each = func(path string, v reflect.Value, do func(string, reflect.Value)) {
+		switch v.Kind() {
+		case reflect.String:
+			do(path, v)
+		case reflect.Pointer:
+			each(path, v.Elem(), do)
+		case reflect.Slice:
+			for i := range v.Len() {
+				each(path, v.Index(i), do)
+			}
+		case reflect.Struct:
+			if v.Type() == reflect.TypeFor[time.Time]() {
+				return
+			}
+			for i := range v.NumField() {
+				each(strings.TrimPrefix(path+"."+v.Type().Field(i).Name, "."), v.Field(i), do)
+			}
+		}
+	}
+	each("", reflect.ValueOf(&e), func(_ string, v reflect.Value) { v.SetString("secret") })
+	before := fmt.Sprintf("%+v %+v %+v", e, *e.Case, *e.Lease)
+	changed := e.WithText(func(string) string { return "redacted" })
+	texts := 0
+	each("", reflect.ValueOf(&changed), func(path string, v reflect.Value) {
+		texts++
+		want := "redacted"
+		if stays[path] {
+			want = "secret"
+		}
+		if v.String() != want {
+			t.Errorf("%s is %q, want %q: a new text of an event belongs in WithText", path, v.String(), want)
+		}
+	})
+	if texts < 15 {
+		t.Errorf("only %d texts", texts)
+	}
+	if after := fmt.Sprintf("%+v %+v %+v", e, *e.Case, *e.Lease); after != before {
+		t.Errorf("the event itself is changed: %s", after)
+	}
+	if nothing := (Event{Kind: Note}).WithText(strings.ToUpper); !reflect.DeepEqual(nothing, Event{Kind: Note}) {
+		t.Errorf("of nothing is made %+v", nothing)
 	}
 }

@@ -212,7 +212,7 @@ func (c *suiteCourt) excusable(r ruled, w weight, code, text string) []finding {
 // the policy's limit they are noted. Above it they keep the cell from green,
 // and blame the release if the failed attempts alone are too many.
 func (c *suiteCourt) flaky(unsteady []ruled) []finding {
-	limit := max(0, c.exc.policy.FlakesTolerated)
+	limit := c.exc.policy.flakes(c.suite.Name)
 	var all []finding
 	var counted []ruled
 	failures := 0

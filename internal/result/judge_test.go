@@ -15,7 +15,7 @@ func TestJudgeCleanRun(t *testing.T) {
 	plan := onePlan()
 	want := Document{
 		APIVersion: "qualify/v1", Kind: "Verdict", Verdict: Qualified, ExitCode: 0,
-		Reasons: []Reason{}, Notes: []Reason{}, Release: plan.Release, Plan: PlanRef{Hash: "plan-hash"},
+		Reasons: []Reason{}, Notes: []Reason{}, Release: plan.Release, Plan: PlanRef{Hash: "plan-hash"}, Policy: PolicyRef{Name: "default", Hash: DefaultPolicy().Hash()},
 		Cells: []CellVerdict{{
 			ID: "c1", Values: map[string]string{"os": "debian-12"}, Verdict: Qualified, Reasons: []Reason{},
 			Identity: Identity{Checked: 2, Mismatched: []string{}}, Phases: []Phase{{"up", 42}},
@@ -34,6 +34,7 @@ func TestJudgeKeepsThePublishedFields(t *testing.T) {
 	}
 	want := `{"apiVersion":"qualify/v1","kind":"Verdict","verdict":"Qualified","exitCode":0,"reasons":[],"notes":[],` +
 		`"release":{"name":"v1-34-1","kubernetes":"v1.34.4","digest":"sha256:rel"},"plan":{"hash":"plan-hash"},` +
+		`"policy":{"name":"default","hash":"sha256:e249525f5e73aeae715452f1311ffbc92011eaf56c1aa4b205161dfeb271f9ac"},` +
 		`"cells":[{"id":"c1","values":{"os":"debian-12"},"verdict":"Qualified","reasons":[],` +
 		`"identity":{"checked":2,"mismatched":[]},"phases":[{"name":"up","seconds":42}],` +
 		`"suites":[{"name":"smoke","expected":3,"passed":3,"failed":0,"errored":0,"skipped":0,"notRun":0,"flaky":0}]}]}`

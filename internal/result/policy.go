@@ -2,7 +2,11 @@ package result
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,17 +21,22 @@ type Policy struct {
 	Name string `json:"name"`
 
 	// FlakesTolerated is how many cases of one suite in one cell may pass
-	// only after an attempt that did not.
-	FlakesTolerated int `json:"flakesTolerated"`
+	// only after an attempt that did not. FlakeLimits say it for some suites;
+	// of several that fit, the least counts.
+	FlakesTolerated int          `json:"flakesTolerated"`
+	FlakeLimits     []FlakeLimit `json:"flakeLimits,omitempty"`
 
 	// RequiredCells must each match a cell of the plan, so that a plan that
 	// was cut down cannot qualify a release.
 	RequiredCells []string `json:"requiredCells,omitempty"`
 
 	// InformingSuites and InformingCases must run, but what they find does
-	// not decide.
+	// not decide. BlockingSuites and BlockingCases decide all the same: they
+	// are exceptions from the former.
 	InformingSuites []string   `json:"informingSuites,omitempty"`
 	InformingCases  []CaseRule `json:"informingCases,omitempty"`
+	BlockingSuites  []string   `json:"blockingSuites,omitempty"`
+	BlockingCases   []CaseRule `json:"blockingCases,omitempty"`
 
 	Waivers []Waiver `json:"waivers,omitempty"`
 
@@ -44,6 +53,16 @@ type CaseRule struct {
 	Case  string `json:"case"`
 }
 
+func (r CaseRule) fits(suite, name string) bool {
+	return matches(r.Suite, suite) && matches(r.Case, name)
+}
+
+// FlakeLimit is the number of flaky cases that is tolerated in suites.
+type FlakeLimit struct {
+	Suite     string `json:"suite"` // pattern
+	Tolerated int    `json:"tolerated"`
+}
+
 // Waiver excuses failures and errors of known cases for a time. Every field is
 // required: a waiver that nobody owns, or that never ends, excuses nothing.
 type Waiver struct {
@@ -57,6 +76,45 @@ type Waiver struct {
 
 // DefaultPolicy tolerates nothing and excuses nothing.
 func DefaultPolicy() Policy { return Policy{Name: "default"} }
+
+// Hash names the policy by its content: two of one name need not be the same.
+// The day that it is measured against is no part of it.
+func (p Policy) Hash() string {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "" // impossible: texts and numbers; and an empty hash is no hash
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// flakes is how many flaky cases of a suite are tolerated.
+func (p Policy) flakes(suite string) int {
+	limit, own := p.FlakesTolerated, false
+	for _, l := range p.FlakeLimits {
+		if matches(l.Suite, suite) && (!own || l.Tolerated < limit) {
+			limit, own = l.Tolerated, true
+		}
+	}
+	return max(0, limit)
+}
+
+// informs says why what a case finds does not decide; it is empty where it
+// does.
+func (p Policy) informs(suite, name string) string {
+	only := func(rules []CaseRule) bool {
+		return slices.ContainsFunc(rules, func(r CaseRule) bool { return r.fits(suite, name) })
+	}
+	switch {
+	case matchesAny(p.BlockingSuites, suite), only(p.BlockingCases):
+		return ""
+	case matchesAny(p.InformingSuites, suite):
+		return "the suite only informs"
+	case only(p.InformingCases):
+		return "the case only informs"
+	}
+	return ""
+}
 
 // Date is a day of the calendar in UTC, written as 2006-01-02.
 type Date struct{ day time.Time }
@@ -112,6 +170,8 @@ func (w Waiver) excusesOn(asOf time.Time) (code, why string) {
 	return "", ""
 }
 
+func (w Waiver) rule() CaseRule { return CaseRule{w.Suite, w.Case} }
+
 func (w Waiver) String() string {
 	return fmt.Sprintf("waiver of %q in suite %q (%s, %s, until %s): %s",
 		w.Case, w.Suite, w.Owner, w.Issue, w.Expires, w.Reason)
@@ -162,7 +222,7 @@ func newExcuses(p Policy) *excuses {
 // longer needed.
 func (x *excuses) steady(suite, name string) {
 	for i, w := range x.policy.Waivers {
-		if matches(w.Suite, suite) && matches(w.Case, name) {
+		if w.rule().fits(suite, name) {
 			x.passed[i]++
 		}
 	}
@@ -173,7 +233,7 @@ func (x *excuses) steady(suite, name string) {
 func (x *excuses) excuse(suite, name string) string {
 	why := ""
 	for i, w := range x.policy.Waivers {
-		if !matches(w.Suite, suite) || !matches(w.Case, name) {
+		if !w.rule().fits(suite, name) {
 			continue
 		}
 		if code, _ := w.excusesOn(x.policy.AsOf); code == "" {
@@ -181,15 +241,7 @@ func (x *excuses) excuse(suite, name string) string {
 			why = cmp.Or(why, w.String())
 		}
 	}
-	if matchesAny(x.policy.InformingSuites, suite) {
-		why = cmp.Or(why, "the suite only informs")
-	}
-	for _, r := range x.policy.InformingCases {
-		if matches(r.Suite, suite) && matches(r.Case, name) {
-			why = cmp.Or(why, "the case only informs")
-		}
-	}
-	return why
+	return cmp.Or(why, x.policy.informs(suite, name))
 }
 
 // unneeded notes the waivers that did nothing, once all cases were seen.

@@ -64,8 +64,8 @@ func waiver() Waiver {
 
 func TestPolicyRoundTrip(t *testing.T) {
 	p := Policy{
-		Name: "strict", FlakesTolerated: 2, RequiredCells: []string{"c*"}, InformingSuites: []string{"soak"},
-		InformingCases: []CaseRule{{"smoke", "dns"}}, Waivers: []Waiver{waiver()},
+		Name: "strict", FlakesTolerated: 2, FlakeLimits: []FlakeLimit{{"smoke", 1}}, RequiredCells: []string{"c*"}, InformingSuites: []string{"soak"},
+		InformingCases: []CaseRule{{"smoke", "dns"}}, BlockingSuites: []string{"s*"}, BlockingCases: []CaseRule{{"*", "x"}}, Waivers: []Waiver{waiver()},
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -163,5 +163,109 @@ func TestRequiredCells(t *testing.T) {
 	doc := judge(t, onePlan(), cleanRun(), Policy{RequiredCells: []string{"c*", "arm64-*"}})
 	if doc.Verdict != Inconclusive || !slices.Equal(codes(doc.Reasons), []string{ReasonCellMissing}) {
 		t.Errorf("%+v", doc)
+	}
+}
+
+// The hash tells policies apart by what they say, and does not change by the
+// day.
+func TestPolicyHash(t *testing.T) {
+	base := Policy{Name: "p", Waivers: []Waiver{waiver()}}
+	later := base
+	later.AsOf = epoch
+	if base.Hash() != later.Hash() || !strings.HasPrefix(base.Hash(), "sha256:") || len(base.Hash()) != len("sha256:")+64 {
+		t.Errorf("hashes %s and %s", base.Hash(), later.Hash())
+	}
+	other := waiver()
+	other.Reason = "another"
+	seen := map[string]string{base.Hash(): "the first"}
+	for name, p := range map[string]Policy{
+		"name": {Name: "q", Waivers: base.Waivers}, "reason": {Name: "p", Waivers: []Waiver{other}}, "none": {Name: "p"}, "flakes": {Name: "p", FlakesTolerated: 1},
+		"limit": {Name: "p", FlakeLimits: []FlakeLimit{{"a", 1}}}, "cells": {Name: "p", RequiredCells: []string{"a"}}, "informing": {Name: "p", InformingSuites: []string{"a"}},
+		"blocking": {Name: "p", BlockingSuites: []string{"a"}}, "case": {Name: "p", InformingCases: []CaseRule{{"a", "b"}}}, "blocking case": {Name: "p", BlockingCases: []CaseRule{{"a", "b"}}},
+	} {
+		if same, again := seen[p.Hash()]; again {
+			t.Errorf("%s and %s have one hash", name, same)
+		}
+		seen[p.Hash()] = name
+	}
+	doc := judge(t, onePlan(), cleanRun(), base)
+	if doc.Policy != (PolicyRef{Name: "p", Hash: base.Hash()}) {
+		t.Errorf("the verdict names the policy %+v", doc.Policy)
+	}
+}
+
+func TestFlakeLimits(t *testing.T) {
+	p := Policy{FlakesTolerated: 3, FlakeLimits: []FlakeLimit{{"soak*", 5}, {"soak-long", 4}, {"smoke", -1}, {"soak-*", 9}}}
+	for suite, want := range map[string]int{"soak": 5, "soak-long": 4, "smoke": 0, "conformance": 3} {
+		if got := p.flakes(suite); got != want {
+			t.Errorf("%s tolerates %d, want %d", suite, got, want)
+		}
+	}
+	flaky := outcomes(Fail, Pass)(cleanRun())
+	for _, tc := range []struct {
+		limits []FlakeLimit
+		want   Verdict
+	}{{nil, NotQualified}, {[]FlakeLimit{{"smoke", 1}}, Qualified}, {[]FlakeLimit{{"other", 1}}, NotQualified}} {
+		if doc := judge(t, onePlan(), flaky, Policy{FlakeLimits: tc.limits}); doc.Verdict != tc.want {
+			t.Errorf("limits %v: %s, want %s", tc.limits, doc.Verdict, tc.want)
+		}
+	}
+}
+
+// What blocks in spite of an informing rule decides.
+func TestBlockingBeatsInforming(t *testing.T) {
+	failed := outcomes(Fail)(cleanRun())
+	for _, tc := range []struct {
+		name   string
+		policy Policy
+		want   Verdict
+	}{
+		{"informing", Policy{InformingSuites: []string{"*"}}, Qualified},
+		{"informing case", Policy{InformingCases: []CaseRule{{"smoke", "*"}}}, Qualified},
+		{"blocking suite", Policy{InformingSuites: []string{"*"}, BlockingSuites: []string{"smoke"}}, NotQualified},
+		{"another suite", Policy{InformingSuites: []string{"*"}, BlockingSuites: []string{"soak"}}, Qualified},
+		{"blocking case", Policy{InformingSuites: []string{"*"}, BlockingCases: []CaseRule{{"smoke", "*"}}}, NotQualified},
+		{"another case", Policy{InformingSuites: []string{"*"}, BlockingCases: []CaseRule{{"smoke", "no such"}}}, Qualified},
+		{"blocking suite of an informing case", Policy{InformingCases: []CaseRule{{"*", "*"}}, BlockingSuites: []string{"smoke"}}, NotQualified},
+	} {
+		if doc := judge(t, onePlan(), failed, tc.policy); doc.Verdict != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, doc.Verdict, tc.want)
+		}
+	}
+}
+
+func TestIdleRules(t *testing.T) {
+	plan := onePlan()
+	suite := plan.Cells[0].Suites[0]
+	good := Policy{
+		RequiredCells: []string{plan.Cells[0].ID}, BlockingSuites: []string{suite.Name}, InformingSuites: []string{"*"},
+		BlockingCases: []CaseRule{{"*", suite.Expected[0]}}, InformingCases: []CaseRule{{suite.Name, "*"}}, FlakeLimits: []FlakeLimit{{suite.Name, 1}},
+		Waivers: []Waiver{{Suite: suite.Name, Case: suite.Expected[0]}},
+	}
+	if idle := good.Idle(plan); len(idle) > 0 {
+		t.Errorf("idle: %v", idle)
+	}
+	bad := Policy{
+		RequiredCells: []string{plan.Cells[0].ID, "x*"}, BlockingSuites: []string{"smok"}, InformingSuites: []string{"*", ""},
+		BlockingCases: []CaseRule{{"nope", "*"}}, InformingCases: []CaseRule{{suite.Name, "none"}}, FlakeLimits: []FlakeLimit{{"nope", 1}},
+		Waivers: []Waiver{{Suite: suite.Name, Case: suite.Expected[0]}, {Suite: "*", Case: "none"}, {Suite: "nope", Case: "*"}},
+	}
+	var got []string
+	for _, r := range bad.Idle(plan) {
+		got = append(got, r.Path+": "+r.Text)
+	}
+	want := []string{
+		`requiredCells[1]: no planned cell fits "x*"`, `blockingSuites[0]: no planned suite fits "smok"`, `blockingCases[0].suite: no planned suite fits "nope"`,
+		`informingSuites[1]: no planned suite fits ""`, `informingCases[0].case: no planned case of suite "smoke" fits "none"`,
+		`flakeLimits[0].suite: no planned suite fits "nope"`, `waivers[1].case: no planned case of suite "*" fits "none"`, `waivers[2].suite: no planned suite fits "nope"`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("idle\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	// A case need not be planned in every suite, nor a suite in every cell.
+	two := onePlan()
+	two.Cells = append(two.Cells, PlanCell{ID: "c2", Suites: []PlanSuite{{Name: "other", Expected: []string{"only here"}}}})
+	if idle := (Policy{InformingCases: []CaseRule{{"*", "only here"}}}).Idle(two); len(idle) > 0 {
+		t.Errorf("idle: %v", idle)
 	}
 }

@@ -11,11 +11,19 @@ type Document struct {
 	Notes      []Reason      `json:"notes"`   // what travels with the verdict and did not decide it
 	Release    ReleaseRef    `json:"release"`
 	Plan       PlanRef       `json:"plan"`
+	Policy     PolicyRef     `json:"policy"`
 	Cells      []CellVerdict `json:"cells"`
 }
 
 // PlanRef names the plan that a verdict is measured against.
 type PlanRef struct {
+	Hash string `json:"hash"`
+}
+
+// PolicyRef names the policy that a verdict is measured by. The same run may be
+// judged by several.
+type PolicyRef struct {
+	Name string `json:"name"`
 	Hash string `json:"hash"`
 }
 

@@ -11,7 +11,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -76,7 +78,7 @@ func TestExecuteWithoutJournalAtEveryEvent(t *testing.T) {
 					w.deps.Journal.Close()
 				}
 			}
-			p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf})
+			p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf, Sink: sink.New(redact.New())})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +193,7 @@ func TestBudgets(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.budgets.Down = 1
-		p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf})
+		p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf, Sink: sink.New(redact.New())})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -44,8 +44,9 @@ type Deps struct {
 	// Relieve frees disk space that was set aside for a run's last records, and
 	// tells whether there was any. Nil where nothing was.
 	Relieve func() bool
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Sink is what text leaves through: the journal and the suites' files.
+	Sink *sink.Sink
+	Now  func() time.Time
 	// Observe hears of each event after it is safe on disk. It is called from
 	// one goroutine at a time and must not block.
 	Observe func(result.Event)
@@ -63,7 +64,7 @@ func (i Interrupted) Error() string { return "interrupted by " + i.Signal }
 func Execute(ctx context.Context, plan Plan, d Deps) error {
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &recorder{journal: d.Journal, observe: d.Observe, relieve: d.Relieve, stop: stop}
+	r := &recorder{journal: d.Journal, redact: d.Sink.Text, observe: d.Observe, relieve: d.Relieve, stop: stop}
 	interrupted := &moment{now: d.Now}
 	defer context.AfterFunc(work, interrupted.set)()
 	r.add(result.Event{Kind: result.RunStarted, Text: d.Run, Plan: plan.Hash, Release: plan.Judged().Release.Digest})

@@ -15,8 +15,10 @@ import (
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
@@ -73,7 +75,7 @@ func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
 	w.journal = filepath.Join(dir, "journal.jsonl")
 	w.deps = Deps{
-		Run: "20261122-100000-00000001", Dir: dir, Owner: "host/1", Suite: w.suite, Procs: 1, Now: time.Now,
+		Run: "20261122-100000-00000001", Dir: dir, Owner: "host/1", Suite: w.suite, Procs: 1, Now: time.Now, Sink: sink.New(redact.New()),
 		Releases: map[string]*release.Release{w.rel.Digest(): w.rel},
 		Prover:   identity.Prover{Arch: "amd64", Artifact: w.artifact},
 		Artifact: w.artifact,
@@ -178,7 +180,7 @@ func (w *world) work(ctx context.Context) outcome {
 	w.t.Helper()
 	plan := w.plan()
 	entry := fake.Entry(w.options)
-	p, err := entry.New(provision.Config{Log: w.t.Logf})
+	p, err := entry.New(provision.Config{Log: w.t.Logf, Sink: sink.New(redact.New())})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/gc"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // A process is killed at each of its named steps: the first, the one that
@@ -180,7 +182,7 @@ func killedAtRandom(t *testing.T, j job, most int) toll {
 	_, ev := k.judge()
 	count.acked, count.lost, count.again = len(k.acked), k.nothingLost(ev), len(k.late)
 	entry := fake.Entry(j.cleanUp(k))
-	_, err := gc.Sweep(context.Background(), entry, provision.Config{Log: t.Logf}, gc.Options{Now: time.Now})
+	_, err := gc.Sweep(context.Background(), entry, provision.Config{Log: t.Logf, Sink: sink.New(redact.New())}, gc.Options{Now: time.Now})
 	if err != nil {
 		t.Errorf("gc: %v", err)
 	}

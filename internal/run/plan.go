@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/provision"
@@ -31,9 +32,12 @@ type Plan struct {
 	Retries int `json:"retries,omitempty"`
 	// Sources says where each release was taken from, by its digest, so that a
 	// resumed run can take it from there again.
-	Sources  map[string]string `json:"sources,omitempty"`
-	Cells    []PlanCell        `json:"cells"`
-	Excluded []Excluded        `json:"excluded"`
+	Sources map[string]string `json:"sources,omitempty"`
+	// Policy is what the run is judged by, so that the hash covers it too. Plans
+	// from before there were policy files have none.
+	Policy   result.Policy `json:"policy,omitzero"`
+	Cells    []PlanCell    `json:"cells"`
+	Excluded []Excluded    `json:"excluded"`
 }
 
 // PlanCell is one cell of a plan.
@@ -79,6 +83,7 @@ type Compilation struct {
 	Releases map[string]*release.Release // by the cells' k8s value
 	Sources  map[string]string           // where the releases come from, by digest
 	Retries  int                         // after faults of the infrastructure
+	Policy   result.Policy               // the zero value stands for the default
 	Entries  map[string]provision.Entry  // by the cells' provisioner value
 	Suite    func(name string) (suites.Suite, error)
 }
@@ -86,6 +91,7 @@ type Compilation struct {
 // Compile makes the plan, or says everything that stands against it.
 func Compile(c Compilation) (Plan, error) {
 	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Retries: c.Retries, Sources: c.Sources, Cells: []PlanCell{}, Excluded: []Excluded{}}
+	plan.Policy = Plan{Policy: c.Policy}.Measure()
 	if len(c.Cells) == 0 {
 		return plan, errors.New("the plan is empty: no cell is selected")
 	}
@@ -196,6 +202,14 @@ func (p Plan) Check() error {
 		return fmt.Errorf("the plan was changed after it was made: its content has hash %s, it says %s", hash, p.Hash)
 	}
 	return nil
+}
+
+// Measure is the policy that the run is judged by.
+func (p Plan) Measure() result.Policy {
+	if reflect.ValueOf(p.Policy).IsZero() {
+		return result.DefaultPolicy()
+	}
+	return p.Policy
 }
 
 // Judged is the part of the plan that the judge needs. A plan of cells with

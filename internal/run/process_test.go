@@ -23,8 +23,10 @@ import (
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -143,7 +145,7 @@ func (j job) work() error {
 		return err
 	}
 	journal.Guard(hold.Held)
-	p, err := fake.Entry(j.options(t)).New(provision.Config{Log: func(string, ...any) {}})
+	p, err := fake.Entry(j.options(t)).New(provision.Config{Log: func(string, ...any) {}, Sink: sink.New(redact.New())})
 	if err != nil {
 		return err
 	}
@@ -154,7 +156,8 @@ func (j job) work() error {
 	t.say("begins")
 	rel := jobRelease()
 	err = Execute(context.Background(), plan, Deps{
-		Run: filepath.Base(j.Dir), Dir: j.Dir, Owner: fmt.Sprintf("host/%d", os.Getpid()), Journal: journal, Past: past,
+		Sink: sink.New(redact.New()),
+		Run:  filepath.Base(j.Dir), Dir: j.Dir, Owner: fmt.Sprintf("host/%d", os.Getpid()), Journal: journal, Past: past,
 		Provisioners: map[string]provision.Provisioner{fake.Name: p}, Capacity: map[string]int{fake.Name: 8},
 		Releases: map[string]*release.Release{rel.Digest(): rel}, Suite: j.suite(t), Procs: 1, Now: time.Now,
 		Prover: identity.Prover{Arch: "amd64", Artifact: none}, Artifact: none,

@@ -167,7 +167,7 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 			return fmt.Errorf("making the suite's directory: %w", err)
 		}
 		env := suites.Env{
-			Cluster: c, Release: rel, Expected: wanted.Expected, Dir: dir, Procs: e.Procs, Tool: e.Tool,
+			Cluster: c, Release: rel, Expected: wanted.Expected, Sink: e.Sink, Dir: dir, Procs: e.Procs, Tool: e.Tool,
 			Artifact: func(ctx context.Context, asset string) (string, error) { return e.Artifact(ctx, rel, asset) },
 		}
 		return suite.Run(ctx, env, func(found result.Case) {

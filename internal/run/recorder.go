@@ -16,6 +16,7 @@ import (
 // Cells and suites record from goroutines of their own, hence the lock.
 type recorder struct {
 	journal *result.Journal
+	redact  func(string) string
 	observe func(result.Event)
 	relieve func() bool
 	stop    context.CancelCauseFunc
@@ -26,6 +27,7 @@ type recorder struct {
 func (r *recorder) add(event result.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	event = event.WithText(r.redact) // before it is on disk, and before anybody hears of it
 	written, err := r.journal.Append(event)
 	if err != nil {
 		if r.err == nil {

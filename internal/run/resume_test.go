@@ -14,7 +14,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -36,7 +38,7 @@ func (f *faulty) Up(ctx context.Context, l provision.Lease, s provision.Spec) (*
 
 func (w *world) faulty(fails int, err error) *faulty {
 	w.t.Helper()
-	p, made := fake.Entry(w.options).New(provision.Config{Log: w.t.Logf})
+	p, made := fake.Entry(w.options).New(provision.Config{Log: w.t.Logf, Sink: sink.New(redact.New())})
 	if made != nil {
 		w.t.Fatal(made)
 	}
@@ -158,7 +160,7 @@ func (hanging) Up(context.Context, provision.Lease, provision.Spec) (*cluster.Cl
 func TestGrace(t *testing.T) {
 	w := newWorld(t)
 	w.deps.Grace = 2 * time.Second
-	p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf})
+	p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf, Sink: sink.New(redact.New())})
 	if err != nil {
 		t.Fatal(err)
 	}

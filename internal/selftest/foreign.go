@@ -28,6 +28,8 @@ func foreign() []Mutation {
 		{ID: "plan-version-edited", Wants: unreadable, Imitates: "the plan was copied for another version", change: plans(asItWas, onCells(func(c *run.PlanCell) { c.Release.Kubernetes = "v1.99.0" }))},
 		{ID: "plan-values-edited", Wants: unreadable, Imitates: "the plan was copied for another operating system", change: plans(asItWas, onCells(func(c *run.PlanCell) { c.Values = map[string]string{"os": "another-os"} }))},
 		{ID: "plan-hash-removed", Wants: unreadable, Imitates: "the plan never had a hash", change: plans(asItWas, func(d *draft) bool { d.plan.Hash = ""; return true })},
+		{ID: "plan-policy-loosened", Wants: unreadable, Imitates: "a failure was written off in the plan's policy after the run", change: plans(asItWas, tolerated)},
+		{ID: "plan-policy-put-in", Wants: mismatch, Imitates: "a plan with a laxer policy was put in the place of the one that was run", change: plans(rehashed, tolerated)},
 		{ID: "plan-made-again", Wants: mismatch, Imitates: "a new plan was compiled after the run, with fewer cases", change: plans(rehashed, withoutVictim)},
 		{ID: "plan-of-fewer-nodes", Wants: mismatch, Imitates: "a plan of the same cells and another size was put in its place", change: plans(rehashed, func(d *draft) bool { d.plan.Workers++; return true })},
 		{ID: "plan-of-another-release", Wants: mismatch, Imitates: "the plan of the next candidate was put beside the results of this one", change: plans(rehashed, onCells(func(c *run.PlanCell) { c.Release.Digest = otherDigest }))},
@@ -50,6 +52,12 @@ func foreign() []Mutation {
 		{ID: "info-empty-file", Wants: unreadable, Imitates: "the description of the run was created and never written", change: infoFile("")},
 		{ID: "info-without-an-id", Wants: []string{Unreadable, result.ReasonRunMismatch}, Imitates: "the description of the run does not say which run it is", change: infoFile("{}")},
 	}
+}
+
+// tolerated lets the victim fail, and the policy say that nothing decides.
+func tolerated(d *draft) bool {
+	d.plan.Policy = result.Policy{Name: "lax", InformingSuites: []string{"*"}, FlakesTolerated: 999}
+	return d.edit(d.target().victim(), outcome(result.Fail))
 }
 
 // reduced are runs whose plan and journal agree with each other, and that

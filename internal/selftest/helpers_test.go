@@ -24,7 +24,7 @@ func gateOf(judge judge) Gate {
 		if err != nil {
 			return Answer{Exit: 3, Codes: []string{Unreadable}, Text: err.Error()}, nil
 		}
-		doc := judge(plan.Judged(), evidence, result.DefaultPolicy())
+		doc := judge(plan.Judged(), evidence, plan.Measure())
 		answer := Answer{Exit: doc.ExitCode, Verdict: doc.Verdict.String()}
 		for _, reason := range doc.Reasons {
 			answer.Codes = append(answer.Codes, reason.Code)

@@ -15,6 +15,8 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/provisiontest"
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 )
 
@@ -60,7 +62,9 @@ func harness(t *testing.T, o Options) provisiontest.Harness {
 	}
 }
 
-func config(t *testing.T) provision.Config { return provision.Config{Log: t.Logf} }
+func config(t *testing.T) provision.Config {
+	return provision.Config{Log: t.Logf, Sink: sink.New(redact.New())}
+}
 
 func cell() matrix.Cell {
 	return matrix.NewCell(map[string]string{matrix.OS: "debian-12", matrix.K8s: "v1.34.4", matrix.Provisioner: Name})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,5 +152,13 @@ func (p *provisioner) collectNode(ctx context.Context, r provision.Resource, dir
 		return fmt.Errorf("collecting logs of %s: %w", r.Name, err)
 	}
 	text := fmt.Sprintf("%s booted %s\n", r.Created.UTC().Format(time.RFC3339), r.Name)
-	return os.WriteFile(filepath.Join(dir, "console.log"), []byte(text), 0o600)
+	if p.options.Console != nil {
+		text += p.options.Console(r.Name)
+	}
+	f, err := p.config.Sink.Create(filepath.Join(dir, "console.log"))
+	if err != nil {
+		return fmt.Errorf("collecting logs of %s: %w", r.Name, err)
+	}
+	_, err = io.WriteString(f, text)
+	return errors.Join(err, f.Close())
 }

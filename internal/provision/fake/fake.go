@@ -43,6 +43,10 @@ type Options struct {
 	// Called hears of each call to the cloud as it begins; nil hears nothing.
 	Called func(what string)
 
+	// Console is what a machine has printed by the time that logs are
+	// collected; nil stands for a line.
+	Console func(machine string) string
+
 	Answers []Answer // what the nodes say to commands: the first that knows, says it
 	Server  string   // URL of an API server for all clusters, see Cloud.API; "" leads nowhere
 }
@@ -55,7 +59,7 @@ func Entry(o Options) provision.Entry {
 	if o.Capacity == 0 {
 		o.Capacity = 8
 	}
-	listing := newProvisioner(o)
+	listing := newProvisioner(o, provision.Config{})
 	return provision.Entry{
 		Name:     Name,
 		Doc:      "files that stand for machines; for tests",
@@ -65,7 +69,7 @@ func Entry(o Options) provision.Entry {
 			if err := o.check(cfg); err != nil {
 				return nil, err
 			}
-			return newProvisioner(o), nil
+			return newProvisioner(o, cfg), nil
 		},
 		List: listing.list,
 	}
@@ -77,8 +81,8 @@ func (o Options) check(cfg provision.Config) error {
 		return errors.New("fake: the options have no directory")
 	case o.LateRate > 0 && o.Late <= 0:
 		return errors.New("fake: the options have late creates and no time for them")
-	case cfg.Log == nil:
-		return errors.New("fake: the configuration has no log")
+	case cfg.Log == nil || cfg.Sink == nil:
+		return errors.New("fake: the configuration has no log or no sink")
 	}
 	for _, rate := range []float64{o.ErrorRate, o.LostRate, o.LateRate} {
 		if rate < 0 || rate > 1 {

@@ -2,6 +2,8 @@ package fake
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +20,7 @@ import (
 
 type provisioner struct {
 	options Options
+	config  provision.Config
 	cloud   Cloud
 
 	mu    sync.Mutex
@@ -28,9 +31,9 @@ type provisioner struct {
 	settled map[string]time.Time
 }
 
-func newProvisioner(o Options) *provisioner {
+func newProvisioner(o Options, cfg provision.Config) *provisioner {
 	return &provisioner{
-		options: o, cloud: Cloud{Dir: o.Dir},
+		options: o, config: cfg, cloud: Cloud{Dir: o.Dir},
 		rolls: map[string]int{}, ups: map[string]bool{}, settled: map[string]time.Time{},
 	}
 }
@@ -73,8 +76,8 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 			return nil, fault
 		}
 	}
-	if err := os.WriteFile(c.Kubeconfig, []byte(p.kubeconfig(lease.Name)), 0o600); err != nil {
-		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
+	if err := p.config.Sink.WriteKubeconfig(c.Kubeconfig, []byte(p.kubeconfig(lease.Name))); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -205,8 +208,15 @@ func (p *provisioner) kubeconfig(lease string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters: [{name: fake, cluster: {server: %q}}]
-users: [{name: fake, user: {token: fake}}]
+users: [{name: fake, user: {token: %q}}]
 contexts: [{name: fake, context: {cluster: fake, user: fake}}]
 current-context: fake
-`, server+"/"+lease)
+`, server+"/"+lease, Token(lease))
+}
+
+// Token is the secret of a lease's cluster. It is drawn, so to speak: a word
+// could not be told from other text.
+func Token(lease string) string {
+	sum := sha256.Sum256([]byte("token of " + lease))
+	return hex.EncodeToString(sum[:16])
 }

@@ -3,7 +3,6 @@ package kind
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -32,7 +31,7 @@ func (p *provisioner) adopt(ctx context.Context, lease provision.Lease, spec pro
 	if err := allRun(ctx, lease, c.Nodes); err != nil {
 		return nil, fmt.Errorf("taking over the cluster of lease %s: %w", lease.Name, err)
 	}
-	logger, closeLog, err := fileLogger(filepath.Join(spec.Dir, "kind.log"))
+	logger, closeLog, err := fileLogger(p.cfg.Sink, filepath.Join(spec.Dir, "kind.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +41,8 @@ func (p *provisioner) adopt(ctx context.Context, lease provision.Lease, spec pro
 	if err != nil {
 		return nil, fmt.Errorf("taking over the cluster of lease %s: %w", lease.Name, err)
 	}
-	if err := os.WriteFile(c.Kubeconfig, []byte(kubeconfig), 0o600); err != nil {
-		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
+	if err := p.cfg.Sink.WriteKubeconfig(c.Kubeconfig, []byte(kubeconfig)); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, adoptTime)
 	defer cancel()

@@ -11,7 +11,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/provisiontest"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/matrix"
 )
 
@@ -41,7 +43,7 @@ func TestContract(t *testing.T) {
 	provisiontest.Run(t, func(t *testing.T) provisiontest.Harness {
 		return provisiontest.Harness{
 			Entry: Entry(), Release: rel, Workers: 2,
-			Config:   provision.Config{CacheDir: c.Dir, Owner: "contract-test/1", Store: store, Log: t.Logf},
+			Config:   provision.Config{CacheDir: c.Dir, Owner: "contract-test/1", Store: store, Log: t.Logf, Sink: sink.New(redact.New())},
 			Cell:     matrix.NewCell(map[string]string{matrix.OS: "debian-12", matrix.K8s: rel.Kubernetes(), matrix.Provisioner: "kind"}),
 			Add:      addNetwork,
 			Left:     named,

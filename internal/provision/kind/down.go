@@ -136,7 +136,7 @@ func (p *provisioner) Collect(ctx context.Context, lease provision.Lease, dir st
 	}
 	var problems error
 	for _, n := range nodes {
-		if err := collectNode(ctx, n.name, filepath.Join(dir, n.name)); err != nil {
+		if err := p.collectNode(ctx, n.name, filepath.Join(dir, n.name)); err != nil {
 			problems = errors.Join(problems, fmt.Errorf("collecting logs of %s: %w", n.name, err))
 		}
 	}
@@ -155,25 +155,25 @@ var collected = []struct{ file, script string }{
 	{"pods.tar", "tar -C /var/log -cf - pods | head -c 20000000"},
 }
 
-func collectNode(ctx context.Context, container, dir string) error {
+func (p *provisioner) collectNode(ctx context.Context, container, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	var problems error
 	for _, c := range collected {
-		if err := collectOne(ctx, container, filepath.Join(dir, c.file), c.script); err != nil {
+		if err := p.collectOne(ctx, container, filepath.Join(dir, c.file), c.script); err != nil {
 			problems = errors.Join(problems, err)
 		}
 	}
 	out, err := docker(ctx, "logs", "--tail", "2000", container)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "container.log"), []byte(out), 0o600)
+		err = p.cfg.Sink.WriteFile(filepath.Join(dir, "container.log"), []byte(out))
 	}
 	return errors.Join(problems, err)
 }
 
-func collectOne(ctx context.Context, container, file, script string) (err error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+func (p *provisioner) collectOne(ctx context.Context, container, file, script string) (err error) {
+	f, err := p.cfg.Sink.Create(file)
 	if err != nil {
 		return err
 	}

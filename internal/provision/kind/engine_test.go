@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -136,7 +138,7 @@ func testLease(name string) provision.Lease {
 
 func testProvisioner(t *testing.T) provision.Provisioner {
 	t.Helper()
-	p, err := newProvisioner(provision.Config{CacheDir: t.TempDir(), Log: t.Logf})
+	p, err := newProvisioner(provision.Config{CacheDir: t.TempDir(), Log: t.Logf, Sink: sink.New(redact.New())})
 	if err != nil {
 		t.Fatal(err)
 	}

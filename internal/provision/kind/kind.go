@@ -86,7 +86,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	if err != nil {
 		return nil, err
 	}
-	logger, closeLog, err := fileLogger(filepath.Join(spec.Dir, "kind.log"))
+	logger, closeLog, err := fileLogger(p.cfg.Sink, filepath.Join(spec.Dir, "kind.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}
-	way := &access{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, file: c.Kubeconfig}
+	way := &access{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, sink: p.cfg.Sink, file: c.Kubeconfig}
 	wiring, err := setUp(ctx, lease, c, way, logger)
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)

@@ -3,16 +3,17 @@ package kind
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/log"
+
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // fileLogger lets kind's library write its log to a file of the cell.
-func fileLogger(file string) (log.Logger, func(), error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func fileLogger(s *sink.Sink, file string) (log.Logger, func(), error) {
+	f, err := s.Append(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening kind's log: %w", err)
 	}

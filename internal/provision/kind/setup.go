@@ -3,7 +3,6 @@ package kind
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // kubeadmConfig is where kind's library puts kubeadm's configuration.
@@ -105,6 +105,7 @@ func admitWorkloads(ctx context.Context, client kubernetes.Interface, n corev1.N
 // the kubeconfig when it first has it.
 type access struct {
 	kubeconfig func() (string, error) // as the control plane has it
+	sink       *sink.Sink
 	file       string
 
 	mu   sync.Mutex
@@ -138,7 +139,7 @@ func (a *access) look() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(a.file, []byte(text), 0o600); err != nil {
+	if err := a.sink.WriteKubeconfig(a.file, []byte(text)); err != nil {
 		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return client, nil

@@ -16,6 +16,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/sink"
 )
 
 // asked is an API server that remembers what it was asked to change.
@@ -50,7 +53,7 @@ func wayTo(t *testing.T, handler http.Handler) *access {
 	t.Cleanup(server.Close)
 	text := "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: '" + server.URL + "'}}]\n" +
 		"contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\ncurrent-context: c\n"
-	return &access{kubeconfig: func() (string, error) { return text, nil }, file: filepath.Join(t.TempDir(), "kubeconfig")}
+	return &access{kubeconfig: func() (string, error) { return text, nil }, sink: sink.New(redact.New()), file: filepath.Join(t.TempDir(), "kubeconfig")}
 }
 
 func controlPlaneNode() corev1.Node {
@@ -132,7 +135,7 @@ func TestAccess(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || readFile(t, a.file) != text {
 		t.Errorf("the kubeconfig: %v, %v", info, err)
 	}
-	a = &access{kubeconfig: func() (string, error) { return "not a kubeconfig: [", nil }, file: a.file}
+	a = &access{kubeconfig: func() (string, error) { return "not a kubeconfig: [", nil }, sink: a.sink, file: a.file}
 	if _, err := a.client(context.Background()); err == nil {
 		t.Error("nonsense gives a client")
 	}

@@ -1,4 +1,4 @@
-package matrix
+package strict
 
 import (
 	"cmp"
@@ -41,8 +41,8 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted puts the problems in file order and makes an error of them.
-func (p Problems) sorted() error {
+// Err puts the problems in file order and makes an error of them.
+func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -52,9 +52,9 @@ func (p Problems) sorted() error {
 	return p
 }
 
-// quoted makes foreign text safe to print in a message: bounded, on one line,
+// Quoted makes foreign text safe to print in a message: bounded, on one line,
 // without control characters.
-func quoted(text string) string {
+func Quoted(text string) string {
 	const most = 60
 	if utf8.RuneCountInString(text) > most {
 		text = string([]rune(text)[:most]) + "…"
@@ -62,10 +62,10 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// bare is quoted, without the quotes where the text is an ordinary name.
-func bare(text string) string {
+// Bare is Quoted, without the quotes where the text is an ordinary name.
+func Bare(text string) string {
 	if nameForm.MatchString(strings.ToLower(text)) {
 		return text
 	}
-	return quoted(text)
+	return Quoted(text)
 }
