@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,7 @@ type process struct {
 	cmd     *exec.Cmd
 	results string
 	decoy   string // stands for the user's kubeconfig
+	before  map[string]bool
 	stdout  bytes.Buffer
 	stderr  bytes.Buffer
 	ended   chan error
@@ -62,7 +64,10 @@ type process struct {
 // kubeconfig in the environment, which it must never touch.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, results: t.TempDir(), decoy: filepath.Join(t.TempDir(), "kubeconfig")}
+	p := &process{t: t, results: t.TempDir(), decoy: filepath.Join(t.TempDir(), "kubeconfig"), before: map[string]bool{}}
+	for _, resource := range resources(t) {
+		p.before[resource] = true
+	}
 	if err := os.WriteFile(p.decoy, []byte("the user's own\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +77,7 @@ func start(t *testing.T, args ...string) *process {
 		}
 		if t.Failed() {
 			t.Logf("stdout:\n%s\nstderr:\n%s", p.stdout.String(), p.stderr.String())
+			gc(t, p.results) // so that the next test starts on a clean machine
 		}
 	})
 	p.again(args...)
@@ -88,9 +94,12 @@ func (p *process) again(args ...string) {
 		p.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- cmd.Wait(); close(ended) }()
 	p.cmd, p.ended = cmd, ended
-	p.t.Cleanup(func() { _ = cmd.Process.Kill() }) // where the test gave up on it
+	p.t.Cleanup(func() { // where the test gave up on it
+		_ = cmd.Process.Kill()
+		<-ended
+	})
 }
 
 // wait returns the exit code.
@@ -164,9 +173,10 @@ func docker(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// nothingLeft fails where the engine holds anything of a run.
-func nothingLeft(t *testing.T) {
+// resources returns what the engine holds of runs, anybody's.
+func resources(t *testing.T) []string {
 	t.Helper()
+	var all []string
 	for _, args := range [][]string{
 		{"ps", "-a", "--filter", "label=dev.qualify.lease", "--format", `{{.Names}} {{.Label "dev.qualify.lease"}}`},
 		{"network", "ls", "--filter", "label=dev.qualify.lease", "--format", `{{.Name}} {{.Label "dev.qualify.lease"}}`},
@@ -176,8 +186,20 @@ func nothingLeft(t *testing.T) {
 		for _, line := range strings.Split(docker(t, args...), "\n") {
 			// What others start from our node images has the label, emptied.
 			if fields := strings.Fields(line); len(fields) == 2 {
-				t.Errorf("docker %s: left over: %s", strings.Join(args[:2], " "), line)
+				all = append(all, args[0]+" "+line)
 			}
+		}
+	}
+	return all
+}
+
+// nothingLeft fails where the engine holds more than when the process was
+// started: a machine may have seen a run that was killed before this test.
+func (p *process) nothingLeft() {
+	p.t.Helper()
+	for _, resource := range resources(p.t) {
+		if !p.before[resource] {
+			p.t.Errorf("left over: %s", resource)
 		}
 	}
 }
@@ -196,7 +218,7 @@ func TestQualifiesAGoodRelease(t *testing.T) {
 	if code := p.wait(); code != 0 {
 		t.Fatalf("exit code %d, want 0", code)
 	}
-	nothingLeft(t)
+	p.nothingLeft()
 	doc := p.verdict()
 	if doc.Verdict != result.Qualified || doc.ExitCode != 0 || len(doc.Reasons) != 0 || len(doc.Cells) != 1 {
 		t.Fatalf("verdict: %+v", doc)
@@ -303,7 +325,7 @@ func TestBrokenKubeletIsTheReleasesFault(t *testing.T) {
 	if code := p.wait(); code != 1 {
 		t.Fatalf("exit code %d, want 1", code)
 	}
-	nothingLeft(t)
+	p.nothingLeft()
 	doc := p.verdict()
 	if doc.Verdict != result.NotQualified || !hasReason(doc, result.ReasonProductFault, "kubelet") || !hasReason(doc, result.ReasonProductFault, words) {
 		t.Errorf("the reason does not name the kubelet and show its journal: %+v", doc.Reasons)
@@ -316,7 +338,7 @@ func TestBrokenKubeletIsTheReleasesFault(t *testing.T) {
 func TestSwappedImageIsFoundOut(t *testing.T) {
 	p := start(t, "--os", "debian-12", "--k8s", k8s, "--suite", "smoke")
 	e := p.await(result.SuiteStarted, runLimit)
-	worker := docker(t, "ps", "--filter", "label=dev.qualify.cell="+e.Cell, "--filter", "name=worker2", "--format", "{{.Names}}")
+	worker := docker(t, "ps", "--filter", "label=dev.qualify.lease="+p.lease(e.Cell), "--filter", "name=worker2", "--format", "{{.Names}}")
 	image := "registry.k8s.io/kube-proxy:" + k8s
 	pause := ""
 	for _, ref := range strings.Fields(docker(t, "exec", worker, "ctr", "-n", "k8s.io", "images", "ls", "-q")) {
@@ -328,7 +350,7 @@ func TestSwappedImageIsFoundOut(t *testing.T) {
 	if code := p.wait(); code != 3 {
 		t.Fatalf("exit code %d, want 3", code)
 	}
-	nothingLeft(t)
+	p.nothingLeft()
 	doc := p.verdict()
 	if doc.Verdict != result.Inconclusive || !hasReason(doc, result.ReasonIdentityMismatch, image) {
 		t.Errorf("the swapped image is not named: %+v", doc.Reasons)
@@ -344,7 +366,7 @@ func TestInterruptTearsDown(t *testing.T) {
 	if code := p.wait(); code != 130 {
 		t.Fatalf("exit code %d, want 130", code)
 	}
-	nothingLeft(t)
+	p.nothingLeft()
 	if doc := p.verdict(); doc.Verdict == result.Qualified || doc.ExitCode != 130 {
 		t.Errorf("verdict %s, exit code %d", doc.Verdict, doc.ExitCode)
 	}
@@ -352,16 +374,16 @@ func TestInterruptTearsDown(t *testing.T) {
 
 func TestKilledRunIsCollected(t *testing.T) {
 	p := start(t, "--os", "debian-12", "--k8s", k8s)
-	p.await(result.SuiteStarted, runLimit)
+	e := p.await(result.SuiteStarted, runLimit)
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	p.wait()
-	if docker(t, "ps", "-q", "--filter", "label=dev.qualify.lease") == "" {
+	if docker(t, "ps", "-q", "--filter", "label=dev.qualify.lease="+p.lease(e.Cell)) == "" {
 		t.Fatal("a killed run left nothing to collect: this test tests nothing")
 	}
 	gc(t, p.results)
-	nothingLeft(t)
+	p.nothingLeft()
 	out, err := exec.Command(program(t), "judge", p.file("")).CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
@@ -400,22 +422,20 @@ func TestKilledRunIsResumed(t *testing.T) {
 			if code := p.wait(); code != 0 {
 				t.Fatalf("resumed: exit code %d, want 0", code)
 			}
-			nothingLeft(t)
+			p.nothingLeft()
 			if doc := p.verdict(); doc.Verdict != result.Qualified || doc.Cells[0].Suites[0].Passed != doc.Cells[0].Suites[0].Expected {
 				t.Errorf("verdict %+v", doc)
 			}
 			after := p.events()[len(before):]
-			adopted := false
-			for _, e := range after {
-				adopted = adopted || inPhase("adopt")(e)
-				for _, b := range before {
-					if e.Kind == result.CaseEnded && b.Kind == result.CaseEnded && e.Case.Name == b.Case.Name && len(before) < len(after) && test.adopts {
-						t.Errorf("%q was run again", e.Case.Name)
-					}
-				}
-			}
+			adopted := slices.ContainsFunc(after, inPhase("adopt"))
 			if adopted != test.adopts {
 				t.Errorf("the cluster was taken over: %v, want %v", adopted, test.adopts)
+			}
+			known := cases(before)
+			for name := range cases(after) {
+				if adopted && known[name] {
+					t.Errorf("%q was run again", name)
+				}
 			}
 			judgedAgain(t, p)
 		})
@@ -429,6 +449,29 @@ func (p *process) events() []result.Event {
 		p.t.Fatal(err)
 	}
 	return events
+}
+
+// lease returns the name of a cell's resources.
+func (p *process) lease(cell string) string {
+	p.t.Helper()
+	for _, e := range p.events() {
+		if e.Kind == result.LeaseOpened && e.Cell == cell {
+			return e.Lease.Name
+		}
+	}
+	p.t.Fatalf("the journal has no lease of cell %q", cell)
+	return ""
+}
+
+// cases returns the names of the cases that ended.
+func cases(events []result.Event) map[string]bool {
+	names := map[string]bool{}
+	for _, e := range events {
+		if e.Kind == result.CaseEnded {
+			names[e.Case.Name] = true
+		}
+	}
+	return names
 }
 
 func gc(t *testing.T, results string) {

@@ -38,7 +38,7 @@ func TestStoppedEngineIsInfrastructure(t *testing.T) {
 		_ = p.cmd.Process.Kill()
 		setup()
 		gc(t, p.results)
-		nothingLeft(t)
+		p.nothingLeft()
 	})
 	p.awaitEvent("create", runLimit, func(e result.Event) bool { return e.Kind == result.PhaseStarted && e.Phase == "create" })
 	time.Sleep(8 * time.Second)

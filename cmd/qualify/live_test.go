@@ -304,7 +304,7 @@ func TestSignalsEndTheProcess(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer cmd.Process.Kill()
+			defer func() { _ = cmd.Process.Kill() }()
 			for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 				if _, err := os.Stat(w.file("waiting")); err == nil {
 					break

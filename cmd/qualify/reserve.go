@@ -17,7 +17,6 @@ const reserveSize = 1 << 20
 type reserve struct {
 	path string
 	once sync.Once
-	had  bool
 }
 
 // setAside takes the space, or what is missing of it. Where there is none the

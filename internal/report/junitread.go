@@ -101,7 +101,7 @@ type junitLevel struct {
 func (j *junitReader) read() error {
 	for {
 		tok, err := j.dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if j.roots == 0 {
 				return errors.New("no testsuite in it")
 			}
@@ -370,7 +370,7 @@ func (j *junitReader) skip(depth int) error {
 }
 
 func cutOff(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
