@@ -13,6 +13,9 @@ func (g *generator) rows(ctx context.Context, required []settled) ([]settled, er
 	if err != nil {
 		return nil, err
 	}
+	if rows, err = g.shrink(ctx, rows, len(required)); err != nil {
+		return nil, err
+	}
 	g.prefer(rows[len(required):])
 	g.sort(rows, len(required))
 	return rows, nil

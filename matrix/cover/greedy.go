@@ -142,7 +142,7 @@ func (g *generator) anyhow(axis int32, room []int32) []int32 {
 }
 
 // tries is how many rows are made of which the best is taken.
-const tries = 8
+const tries = 1
 
 // greedy adds rows until nothing is missing.
 func (g *generator) greedy(ctx context.Context, rows []settled) ([]settled, error) {
