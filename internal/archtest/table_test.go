@@ -37,6 +37,8 @@ var table = []row{
 		dir: "matrix/policy", ours: []string{"internal/result", "internal/strict"},
 		never: join(exec, disk, network, clusters, commandLine), pure: true,
 	},
+	{dir: "matrix/cover", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "matrix/cover/check", ours: []string{"matrix/cover"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "matrix", ours: []string{"internal/strict"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
 	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
