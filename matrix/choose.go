@@ -134,6 +134,27 @@ func (f finder) every(want string) []int {
 	return f.one(want)
 }
 
+// all finds, by their names, what a rule with several texts is about.
+func (f finder) all(wanted []string) map[string]bool {
+	names := map[string]bool{}
+	for _, want := range wanted {
+		for _, at := range f.every(want) {
+			names[f.axis.Values[at].Name] = true
+		}
+	}
+	return names
+}
+
+// missing is the first text that names nothing, or "".
+func (f finder) missing(wanted []string) string {
+	for _, want := range wanted {
+		if len(f.every(want)) == 0 {
+			return want
+		}
+	}
+	return ""
+}
+
 // where returns the places of the versions that satisfy keep.
 func (f finder) where(keep func(version) bool) []int {
 	var found []int

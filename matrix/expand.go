@@ -3,6 +3,7 @@ package matrix
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/strict"
@@ -34,11 +35,11 @@ func (m *Matrix) Expand(sel Selection, asOf string) (cells []Cell, excluded []Ex
 	if err := m.checkCount(chosen); err != nil {
 		return nil, nil, err
 	}
-	rules := m.compile()
+	rules := m.rules()
 	place := make([]int, len(chosen))
 	for more := true; more; more = advance(place, chosen) {
 		cell := m.cellAt(place, chosen)
-		if rule := matching(rules, cell); rule >= 0 {
+		if rule := rules.removes(cell.Values); rule >= 0 {
 			excluded = append(excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
 			continue
 		}
@@ -95,41 +96,59 @@ func (m *Matrix) checkCount(chosen [][]Value) error {
 	return nil
 }
 
-// compile resolves each rule to the names it removes, by axis.
-func (m *Matrix) compile() []map[string]map[string]bool {
+// finders are those of the axes, by name.
+func (m *Matrix) finders() map[string]finder {
 	finders := map[string]finder{}
 	for _, axis := range m.Axes {
 		finders[axis.Name] = newFinder(axis)
 	}
-	rules := make([]map[string]map[string]bool, len(m.Exclude))
-	for i, rule := range m.Exclude {
-		rules[i] = map[string]map[string]bool{}
-		for name, wanted := range rule.When {
-			find := finders[name]
-			names := map[string]bool{}
-			for _, want := range wanted {
-				for _, at := range find.every(want) {
-					names[find.axis.Values[at].Name] = true
-				}
-			}
-			rules[i][name] = names
-		}
-	}
-	return rules
+	return finders
 }
 
-// matching is the first rule that removes the cell, or -1.
-func matching(rules []map[string]map[string]bool, cell Cell) int {
-next:
-	for i, rule := range rules {
-		for axis, names := range rule {
-			if !names[cell.Values[axis]] {
-				continue next
-			}
+// condition is what a rule wants: names by axis.
+type condition map[string]map[string]bool
+
+func (c condition) holds(values map[string]string) bool {
+	for axis, names := range c {
+		if !names[values[axis]] {
+			return false
 		}
-		return i
 	}
-	return -1
+	return true
+}
+
+// compiled resolves conditions to the exact names that they are about.
+func compiled(finders map[string]finder, when map[string][]string) condition {
+	c := condition{}
+	for name, wanted := range when {
+		c[name] = finders[name].all(wanted)
+	}
+	return c
+}
+
+// rules are the compiled rules of a matrix.
+type rules struct{ exclude, include []condition }
+
+func (m *Matrix) rules() rules {
+	var r rules
+	finders := m.finders()
+	for _, rule := range m.Exclude {
+		r.exclude = append(r.exclude, compiled(finders, rule.When))
+	}
+	for _, pick := range m.Include {
+		r.include = append(r.include, compiled(finders, pick.When))
+	}
+	return r
+}
+
+// removes is the first exclusion that removes a cell, or -1.
+func (r rules) removes(values map[string]string) int {
+	holds := func(c condition) bool { return c.holds(values) }
+	at := slices.IndexFunc(r.exclude, holds)
+	if at >= 0 && slices.ContainsFunc(r.include, holds) {
+		return -1
+	}
+	return at
 }
 
 // advance moves to the next combination, the last axis fastest; false after
