@@ -139,3 +139,14 @@ func (l *loader) picks(n *yaml.Node, key string, m *Matrix, named bool) []Pick {
 	}
 	return picks
 }
+
+// componentRemedy says how a value of a component's axis is written.
+func componentRemedy(axis string) string {
+	switch axis {
+	case Containerd:
+		return "write os or a version, e.g. v1.7.32"
+	case Kubelet:
+		return "write release, os, n-1 or a version, e.g. v1.33.13"
+	}
+	return "write release, n-1 or a version, e.g. v1.33.13"
+}

@@ -9,10 +9,28 @@ import (
 	"github.com/qualify-dev/qualify/internal/strict"
 )
 
-// Excluded is a selected cell that a rule removed.
+// Excluded is a selected cell that is not run.
 type Excluded struct {
 	Cell Cell
-	Rule Exclusion // the first in file order that matches
+	Rule Exclusion // the first in file order that matches, where Why is zero
+	Why  Reason    // why the cell cannot be; it comes before all rules
+}
+
+// By names what removed the cell: a rule of the file by its place, e.g.
+// m.yaml:18, or one of validity by its name, e.g. validity/skew-kubelet.
+func (e Excluded) By() string {
+	if e.Why != (Reason{}) {
+		return "validity/" + e.Why.Rule
+	}
+	return e.Rule.At()
+}
+
+// Reason is what removed the cell, as a sentence.
+func (e Excluded) Reason() string {
+	if e.Why != (Reason{}) {
+		return e.Why.Text
+	}
+	return e.Rule.Reason
 }
 
 // maxCells bounds an expansion. Each cell is a cluster: more than this is a
@@ -35,10 +53,14 @@ func (m *Matrix) Expand(sel Selection, asOf string) (cells []Cell, excluded []Ex
 	if err := m.checkCount(chosen); err != nil {
 		return nil, nil, err
 	}
-	rules := m.rules()
+	rules, validity := m.rules(), m.validity(asOf)
 	place := make([]int, len(chosen))
 	for more := true; more; more = advance(place, chosen) {
 		cell := m.cellAt(place, chosen)
+		if why := validity.reasons(cell.Values); len(why) > 0 {
+			excluded = append(excluded, Excluded{Cell: cell, Why: why[0]})
+			continue
+		}
 		if rule := rules.removes(cell.Values); rule >= 0 {
 			excluded = append(excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
 			continue
@@ -177,10 +199,14 @@ func (m *Matrix) emptyError(excluded []Excluded) error {
 	var rules []string
 	seen := map[string]bool{}
 	for _, e := range excluded {
-		if at := e.Rule.At(); !seen[at] {
+		if at := e.By() + e.Reason(); !seen[at] {
 			seen[at] = true
-			rules = append(rules, fmt.Sprintf("%s (%s)", at, e.Rule.Reason))
+			rules = append(rules, fmt.Sprintf("%s (%s)", e.By(), e.Reason()))
 		}
+	}
+	const most = 8
+	if n := len(rules) - most; n > 0 {
+		rules = append(rules[:most], fmt.Sprintf("and %d more", n))
 	}
 	return fmt.Errorf("expanding %s: nothing is left to run: rules exclude each of the %d selected cells: %s; select other values or change the rules",
 		m.File, len(excluded), strings.Join(rules, ", "))

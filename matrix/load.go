@@ -124,6 +124,9 @@ func (l *loader) value(n *yaml.Node, path, axis string, taken map[string]label) 
 		if full, ok := parseVersion(v.Name); axis == K8s && v.Name != "" && (!ok || !full.full || full.String() != v.Name) {
 			l.Problem(n, fmt.Sprintf("%s.name is %s, not a version", path, strict.Quoted(v.Name)), "write it in full, e.g. v1.34.4")
 		}
+		if isComponent(axis) && v.Name != "" && !componentValue(axis, v.Name) {
+			l.Problem(n, fmt.Sprintf("%s.name is %s, which no %s is called", path, strict.Quoted(v.Name), axis), componentRemedy(axis))
+		}
 		l.take(taken, label{Named: strict.Named{Text: v.Name, Path: path + ".name", Node: n}})
 	}
 	if n := f["aliases"]; n != nil {
