@@ -37,40 +37,13 @@ func (e Excluded) Reason() string {
 // slip in a file, and a few long axes would otherwise fill the memory.
 const maxCells = 100_000
 
-// Expand returns the selected cells, the last axis varying fastest, each axis
-// in file order, and those that a rule removed. asOf (yyyy-mm-dd) is the day
-// on which the exclusions must still hold. The result is never empty without
-// an error; the error is a *UnknownValueError where the selection names
-// nothing, and strict.Problems where exclusions have expired.
+// Expand is Select for those who want the cells and what removed the others.
 func (m *Matrix) Expand(sel Selection, asOf string) (cells []Cell, excluded []Excluded, err error) {
-	if err := m.checkExpiry(asOf); err != nil {
-		return nil, nil, err
-	}
-	chosen, err := m.choose(sel)
+	e, err := m.Select(Request{Want: sel, AsOf: asOf})
 	if err != nil {
-		return nil, nil, err
+		return nil, e.Excluded, err
 	}
-	if err := m.checkCount(chosen); err != nil {
-		return nil, nil, err
-	}
-	rules, validity := m.rules(), m.validity(asOf)
-	place := make([]int, len(chosen))
-	for more := true; more; more = advance(place, chosen) {
-		cell := m.cellAt(place, chosen)
-		if why := validity.reasons(cell.Values); len(why) > 0 {
-			excluded = append(excluded, Excluded{Cell: cell, Why: why[0]})
-			continue
-		}
-		if rule := rules.removes(cell.Values); rule >= 0 {
-			excluded = append(excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
-			continue
-		}
-		cells = append(cells, cell)
-	}
-	if len(cells) == 0 {
-		return nil, excluded, m.emptyError(excluded)
-	}
-	return cells, excluded, checkIDs(cells)
+	return e.Cells, e.Excluded, nil
 }
 
 // checkIDs holds what the rest of the program builds on, directories and

@@ -20,6 +20,26 @@ func Default() (data []byte, name string) {
 	return []byte(defaultYAML), "matrix/default.yaml"
 }
 
+// Shipped lists the shipped matrices by their names.
+func Shipped() []string { return []string{"default"} }
+
+// ShippedFile returns a shipped matrix by its name, and the name to report
+// problems under.
+func ShippedFile(name string) (data []byte, file string, ok bool) {
+	switch name {
+	case "default":
+		data, file = Default()
+		return data, file, true
+	}
+	return nil, "", false
+}
+
+// Serves says whether a text selects anything on an axis.
+func (m *Matrix) Serves(axis, want string) bool {
+	a, ok := m.Axis(axis)
+	return ok && len(newFinder(a).one(want)) > 0
+}
+
 // Matrix is a loaded and checked matrix. It is not to be changed.
 type Matrix struct {
 	File    string
