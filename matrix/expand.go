@@ -3,51 +3,47 @@ package matrix
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/strict"
 )
 
-// Excluded is a selected cell that a rule removed.
+// Excluded is a selected cell that is not run.
 type Excluded struct {
 	Cell Cell
-	Rule Exclusion // the first in file order that matches
+	Rule Exclusion // the first in file order that matches, where Why is zero
+	Why  Reason    // why the cell cannot be; it comes before all rules
+}
+
+// By names what removed the cell: a rule of the file by its place, e.g.
+// m.yaml:18, or one of validity by its name, e.g. validity/skew-kubelet.
+func (e Excluded) By() string {
+	if e.Why != (Reason{}) {
+		return "validity/" + e.Why.Rule
+	}
+	return e.Rule.At()
+}
+
+// Reason is what removed the cell, as a sentence.
+func (e Excluded) Reason() string {
+	if e.Why != (Reason{}) {
+		return e.Why.Text
+	}
+	return e.Rule.Reason
 }
 
 // maxCells bounds an expansion. Each cell is a cluster: more than this is a
 // slip in a file, and a few long axes would otherwise fill the memory.
 const maxCells = 100_000
 
-// Expand returns the selected cells, the last axis varying fastest, each axis
-// in file order, and those that a rule removed. asOf (yyyy-mm-dd) is the day
-// on which the exclusions must still hold. The result is never empty without
-// an error; the error is a *UnknownValueError where the selection names
-// nothing, and strict.Problems where exclusions have expired.
+// Expand is Select for those who want the cells and what removed the others.
 func (m *Matrix) Expand(sel Selection, asOf string) (cells []Cell, excluded []Excluded, err error) {
-	if err := m.checkExpiry(asOf); err != nil {
-		return nil, nil, err
-	}
-	chosen, err := m.choose(sel)
+	e, err := m.Select(Request{Want: sel, AsOf: asOf})
 	if err != nil {
-		return nil, nil, err
+		return nil, e.Excluded, err
 	}
-	if err := m.checkCount(chosen); err != nil {
-		return nil, nil, err
-	}
-	rules := m.compile()
-	place := make([]int, len(chosen))
-	for more := true; more; more = advance(place, chosen) {
-		cell := m.cellAt(place, chosen)
-		if rule := matching(rules, cell); rule >= 0 {
-			excluded = append(excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
-			continue
-		}
-		cells = append(cells, cell)
-	}
-	if len(cells) == 0 {
-		return nil, excluded, m.emptyError(excluded)
-	}
-	return cells, excluded, checkIDs(cells)
+	return e.Cells, e.Excluded, nil
 }
 
 // checkIDs holds what the rest of the program builds on, directories and
@@ -95,41 +91,59 @@ func (m *Matrix) checkCount(chosen [][]Value) error {
 	return nil
 }
 
-// compile resolves each rule to the names it removes, by axis.
-func (m *Matrix) compile() []map[string]map[string]bool {
+// finders are those of the axes, by name.
+func (m *Matrix) finders() map[string]finder {
 	finders := map[string]finder{}
 	for _, axis := range m.Axes {
 		finders[axis.Name] = newFinder(axis)
 	}
-	rules := make([]map[string]map[string]bool, len(m.Exclude))
-	for i, rule := range m.Exclude {
-		rules[i] = map[string]map[string]bool{}
-		for name, wanted := range rule.When {
-			find := finders[name]
-			names := map[string]bool{}
-			for _, want := range wanted {
-				for _, at := range find.every(want) {
-					names[find.axis.Values[at].Name] = true
-				}
-			}
-			rules[i][name] = names
-		}
-	}
-	return rules
+	return finders
 }
 
-// matching is the first rule that removes the cell, or -1.
-func matching(rules []map[string]map[string]bool, cell Cell) int {
-next:
-	for i, rule := range rules {
-		for axis, names := range rule {
-			if !names[cell.Values[axis]] {
-				continue next
-			}
+// condition is what a rule wants: names by axis.
+type condition map[string]map[string]bool
+
+func (c condition) holds(values map[string]string) bool {
+	for axis, names := range c {
+		if !names[values[axis]] {
+			return false
 		}
-		return i
 	}
-	return -1
+	return true
+}
+
+// compiled resolves conditions to the exact names that they are about.
+func compiled(finders map[string]finder, when map[string][]string) condition {
+	c := condition{}
+	for name, wanted := range when {
+		c[name] = finders[name].all(wanted)
+	}
+	return c
+}
+
+// rules are the compiled rules of a matrix.
+type rules struct{ exclude, include []condition }
+
+func (m *Matrix) rules() rules {
+	var r rules
+	finders := m.finders()
+	for _, rule := range m.Exclude {
+		r.exclude = append(r.exclude, compiled(finders, rule.When))
+	}
+	for _, pick := range m.Include {
+		r.include = append(r.include, compiled(finders, pick.When))
+	}
+	return r
+}
+
+// removes is the first exclusion that removes a cell, or -1.
+func (r rules) removes(values map[string]string) int {
+	holds := func(c condition) bool { return c.holds(values) }
+	at := slices.IndexFunc(r.exclude, holds)
+	if at >= 0 && slices.ContainsFunc(r.include, holds) {
+		return -1
+	}
+	return at
 }
 
 // advance moves to the next combination, the last axis fastest; false after
@@ -158,10 +172,14 @@ func (m *Matrix) emptyError(excluded []Excluded) error {
 	var rules []string
 	seen := map[string]bool{}
 	for _, e := range excluded {
-		if at := e.Rule.At(); !seen[at] {
+		if at := e.By() + e.Reason(); !seen[at] {
 			seen[at] = true
-			rules = append(rules, fmt.Sprintf("%s (%s)", at, e.Rule.Reason))
+			rules = append(rules, fmt.Sprintf("%s (%s)", e.By(), e.Reason()))
 		}
+	}
+	const most = 8
+	if n := len(rules) - most; n > 0 {
+		rules = append(rules[:most], fmt.Sprintf("and %d more", n))
 	}
 	return fmt.Errorf("expanding %s: nothing is left to run: rules exclude each of the %d selected cells: %s; select other values or change the rules",
 		m.File, len(excluded), strings.Join(rules, ", "))

@@ -41,12 +41,19 @@ func Load(name string, data []byte) (*Matrix, error) {
 func (l *loader) matrix(root *yaml.Node) *Matrix {
 	m := &Matrix{File: l.file}
 	required := []string{"apiVersion", "kind", "suites", "workers", "axes"}
-	f := l.Fields(root, "the file", append(required, "exclude"), required)
+	f := l.Fields(root, "the file", append(required, "support", "tiers", "exclude", "include", "require"), required)
 	if n := f["suites"]; n != nil {
 		m.Suites = strict.Texts(l.Names(n, "suites", 1))
 	}
 	if n := f["workers"]; n != nil {
 		m.Workers = l.Whole(n, "workers", 0, maxWorkers)
+	}
+	m.Support = Extended
+	if n := f["support"]; n != nil {
+		m.Support = l.oneOf(n, "support", []string{Standard, Extended, AnySupport})
+	}
+	if n := f["tiers"]; n != nil {
+		m.Tiers = l.tiers(n)
 	}
 	named := true // every axis has a name, so that rules can be checked against them
 	if n := f["axes"]; n != nil {
@@ -65,9 +72,17 @@ func (l *loader) matrix(root *yaml.Node) *Matrix {
 			rule := l.exclusion(item, fmt.Sprintf("exclude[%d]", i))
 			m.Exclude = append(m.Exclude, rule)
 			if named {
-				l.checkAxes(m, rule, item)
+				l.checkAxes(m, rule.When, item)
 			}
 		}
+	}
+	for key, picks := range map[string]*[]Pick{"include": &m.Include, "require": &m.Require} {
+		if n := f[key]; n != nil {
+			*picks = l.picks(n, key, m, named)
+		}
+	}
+	if named {
+		l.checkOnly(m)
 	}
 	return m
 }
@@ -93,19 +108,24 @@ func (l *loader) axis(n *yaml.Node, path string) (axis Axis, ok bool) {
 
 // value reads a value and enters its names in taken.
 func (l *loader) value(n *yaml.Node, path, axis string, taken map[string]label) Value {
-	var v Value
-	known, required := []string{"name", "aliases", "family"}, []string{"name"}
+	v := Value{line: n.Line, column: n.Column}
+	known, required := []string{"name", "aliases", "family", "support", "tier", "weight", "only"}, []string{"name"}
 	switch axis {
 	case K8s:
 		known, required = append(known, "release"), append(required, "release")
-	case "": // the axis has lost its name: it may have been k8s
-		known = append(known, "release")
+	case OS:
+		known = append(known, "containerd", "kubelet")
+	case "": // the axis has lost its name: it may have been any
+		known = append(known, "release", "containerd", "kubelet")
 	}
 	f := l.Fields(n, path, known, required)
 	if n := f["name"]; n != nil {
 		v.Name, _ = l.Name(n, path+".name")
 		if full, ok := parseVersion(v.Name); axis == K8s && v.Name != "" && (!ok || !full.full || full.String() != v.Name) {
 			l.Problem(n, fmt.Sprintf("%s.name is %s, not a version", path, strict.Quoted(v.Name)), "write it in full, e.g. v1.34.4")
+		}
+		if isComponent(axis) && v.Name != "" && !componentValue(axis, v.Name) {
+			l.Problem(n, fmt.Sprintf("%s.name is %s, which no %s is called", path, strict.Quoted(v.Name), axis), componentRemedy(axis))
 		}
 		l.take(taken, label{Named: strict.Named{Text: v.Name, Path: path + ".name", Node: n}})
 	}
@@ -123,6 +143,7 @@ func (l *loader) value(n *yaml.Node, path, axis string, taken map[string]label) 
 	if n := f["release"]; n != nil {
 		v.Release = l.release(n, path+".release", v.Name)
 	}
+	l.attributes(f, path, &v)
 	return v
 }
 
@@ -153,15 +174,22 @@ func (l *loader) exclusion(n *yaml.Node, path string) Exclusion {
 	by := l.Decision(f, path)
 	rule.Reason, rule.Owner, rule.Issue, rule.Expires = by.Reason, by.Owner, by.Issue, by.Expires
 	if n := f["when"]; n != nil {
-		conditions := l.Fields(n, path+".when", nil, nil)
-		if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-			l.Problem(n, path+".when is empty", "name an axis and its values, e.g. `os: debian-12`")
-		}
-		for axis, wanted := range conditions {
-			rule.When[axis] = l.wanted(wanted, path+".when."+strict.Bare(axis))
-		}
+		rule.When = l.conditions(n, path+".when")
 	}
 	return rule
+}
+
+// conditions reads wanted values by axis.
+func (l *loader) conditions(n *yaml.Node, path string) map[string][]string {
+	when := map[string][]string{}
+	fields := l.Fields(n, path, nil, nil)
+	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+		l.Problem(n, path+" is empty", "name an axis and its values, e.g. `os: debian-12`")
+	}
+	for axis, wanted := range fields {
+		when[axis] = l.wanted(wanted, path+"."+strict.Bare(axis))
+	}
+	return when
 }
 
 // wanted reads one name or a list of them.

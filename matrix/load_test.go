@@ -79,12 +79,12 @@ func TestDefaultIsACopy(t *testing.T) {
 func TestLoadModel(t *testing.T) {
 	m := load(t, small)
 	want := &Matrix{
-		File: "m.yaml", Suites: []string{"smoke"}, Workers: 1,
+		File: "m.yaml", Suites: []string{"smoke"}, Workers: 1, Support: Extended,
 		Axes: []Axis{
-			{Name: "os", Values: []Value{{Name: "debian-12", Family: "debian"}, {Name: "ubuntu-22.04"}}},
+			{Name: "os", Values: []Value{{Name: "debian-12", Family: "debian", line: 8, column: 9}, {Name: "ubuntu-22.04", line: 10, column: 9}}},
 			{Name: "k8s", Values: []Value{
-				{Name: "v1.34.4", Release: "source:v1.34.4"},
-				{Name: "v1.35.4", Release: "source:v1.35.4"},
+				{Name: "v1.34.4", Release: "source:v1.34.4", line: 13, column: 9},
+				{Name: "v1.35.4", Release: "source:v1.35.4", line: 15, column: 9},
 			}},
 		},
 		Exclude: []Exclusion{{
@@ -121,7 +121,7 @@ func TestHostileFiles(t *testing.T) {
 		name, text, want string
 	}{
 		{"unknown key", vary(t, "workers: 1", "workers: 1\nworker: 2"),
-			"5:1: the file has the unknown key worker; did you mean workers? known keys: apiVersion, kind, suites, workers, axes, exclude"},
+			"5:1: the file has the unknown key worker; did you mean workers? known keys: apiVersion, kind, suites, workers, axes, support, tiers, exclude, include, require"},
 		{"huge name", vary(t, "ubuntu-22.04", long),
 			`10:15: axes[0].values[1].name is "` + long[:60] + `…", which is no name; use 1 to 63 of a-z 0-9 . _ - and begin and end with a letter or digit`},
 		{"huge number", vary(t, "ubuntu-22.04", strings.Repeat("1", 300)),
@@ -184,7 +184,7 @@ func TestRefusedValues(t *testing.T) {
 		{"name: os", "name:", "6:10: axes[0].name is empty; write a text, in quotes if need be"},
 		{"exclude:", "  - {name: os, values: [{name: x}]}\nexclude:", "17:5: the axis os is there twice; put all of its values in one"},
 		{"  - name: os\n    values:", "  - values:", "6:5: axes[0] has no name; add `name:`"},
-		{"family: debian\n", "family: debian\n        release: source:x\n", "10:9: axes[0].values[0] has the unknown key release; known keys: name, aliases, family"},
+		{"family: debian\n", "family: debian\n        release: source:x\n", "10:9: axes[0].values[0] has the unknown key release; known keys: name, aliases, family, support, tier, weight, only, containerd, kubelet"},
 		{"family: debian\n", "family: ubuntu-22.04\n", "10:15: axes[0].values[1].name is ubuntu-22.04, as is axes[0].values[0].family on line 9; give one of them another name"},
 		{"family: debian\n", "aliases: [a, debian-12]\n", "9:22: axes[0].values[0].aliases[1] is debian-12, as is axes[0].values[0].name on line 8; give one of them another name"},
 		{"name: ubuntu-22.04", "name: debian-12", "10:15: axes[0].values[1].name is debian-12, as is axes[0].values[0].name on line 8; give one of them another name"},

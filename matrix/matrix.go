@@ -20,13 +20,39 @@ func Default() (data []byte, name string) {
 	return []byte(defaultYAML), "matrix/default.yaml"
 }
 
+// Shipped lists the shipped matrices by their names.
+func Shipped() []string { return []string{"default"} }
+
+// ShippedFile returns a shipped matrix by its name, and the name to report
+// problems under.
+func ShippedFile(name string) (data []byte, file string, ok bool) {
+	switch name {
+	case "default":
+		data, file = Default()
+		return data, file, true
+	}
+	return nil, "", false
+}
+
+// Serves says whether a text selects anything on an axis.
+func (m *Matrix) Serves(axis, want string) bool {
+	a, ok := m.Axis(axis)
+	return ok && len(newFinder(a).one(want)) > 0
+}
+
 // Matrix is a loaded and checked matrix. It is not to be changed.
 type Matrix struct {
 	File    string
 	Axes    []Axis
 	Suites  []string
 	Workers int // beside the control plane, in every cluster
+	// Support is how well supported the values of a cell have to be: Standard,
+	// Extended or AnySupport.
+	Support string
+	Tiers   map[string]TierRule // by tier; one that is not there changes nothing
 	Exclude []Exclusion
+	Include []Pick // cells that no exclusion removes
+	Require []Pick // cells that are in every reduction
 	// Warnings are about the file as it was loaded, e.g. a rule that matches
 	// nothing. They are to be shown wherever the cells are.
 	Warnings []strict.Problem
@@ -46,7 +72,75 @@ type Value struct {
 	Aliases []string // other names of this value alone
 	Family  string   // a name that selects every value which has it, or ""
 	Release string   // k8s only: where the release comes from, e.g. "source:v1.34.4"
+
+	Support Window // when somebody stands behind it; the zero value is always
+	Tier    string // the smallest tier that has it, or "" for all of them
+	Weight  int    // how much a reduction prefers it, 1 to MaxWeight; 0 stands for 1
+	// Only holds what the value goes together with, names by axis: an OS that
+	// has images for one architecture, a provisioner that can make some systems.
+	Only map[string][]string
+	// Containerd is the version that an operating system brings, NoContainerd
+	// where it brings none, "" where nobody has said.
+	Containerd string
+	// Kubelet says of which minors an operating system brings its own kubelet,
+	// so that none can be put in. The zero value is of none.
+	Kubelet Minors
+
+	line, column int
 }
+
+// Window is the time for which a value is supported; "" is no bound. All are
+// yyyy-mm-dd.
+type Window struct {
+	From     string // the first day
+	Until    string // the last day of ordinary support
+	Extended string // the last day of support at all; "" is Until
+}
+
+// Minors is a range of minors of Kubernetes, e.g. 1.24 to 1.34, both included.
+type Minors struct{ From, Until string }
+
+// TierRule is what a tier changes in a run.
+type TierRule struct {
+	Suites   []string // instead of the matrix's; empty changes nothing
+	Strength int      // of the reduction; 0 is none
+}
+
+// The tiers, from the smallest. A tier has the values of those before it.
+const (
+	Quick = "quick"
+	Gate  = "gate"
+	Full  = "full"
+)
+
+// Tiers lists the tiers, the smallest first.
+func Tiers() []string { return []string{Quick, Gate, Full} }
+
+// How well supported the values of a cell have to be.
+const (
+	Standard   = "standard" // on its vendor's ordinary terms
+	Extended   = "extended" // on any terms, also those that cost extra
+	AnySupport = "any"      // not at all
+)
+
+// NoContainerd says that an operating system brings no containerd.
+const NoContainerd = "none"
+
+// MaxWeight bounds the weight of a value.
+const MaxWeight = 100
+
+// Pick is a rule that keeps cells.
+type Pick struct {
+	When   map[string][]string // as in Exclusion
+	Reason string
+
+	File   string
+	Line   int
+	Column int
+}
+
+// At is the place of the rule, file:line.
+func (p Pick) At() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
 // Exclusion is a rule that removes cells, and who stands behind it.
 type Exclusion struct {

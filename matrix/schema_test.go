@@ -101,7 +101,19 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 		{"family: debian\n", "family: debian\n        aliases: [a, b]\n", true},
 		{"family: debian\n", "family: debian\n        aliases: a\n", false},
 		{"family: debian\n", "family: debian\n        release: source:x\n", false},
-		{"family: debian\n", "family: debian\n        tier: gate\n", false},
+		{"family: debian\n", "family: debian\n        tier: gate\n", true},
+		{"family: debian\n", "family: debian\n        tier: huge\n", false},
+		{"family: debian\n", "family: debian\n        weight: 0\n", false},
+		{"family: debian\n", "family: debian\n        only: {}\n", false},
+		{"family: debian\n", "family: debian\n        containerd: 1.6\n", false},
+		{"family: debian\n", "family: debian\n        containerd: \"1.6\"\n", true},
+		{"family: debian\n", "family: debian\n        kubelet: {from: \"1.30\"}\n", false},
+		{"family: debian\n", "family: debian\n        support: {extended: 2030-01-01}\n", false},
+		{k8s, k8s + "\n        containerd: \"1.6\"", false},
+		{"workers: 1", "workers: 1\nsupport: never", false},
+		{"workers: 1", "workers: 1\ntiers: {huge: {}}", false},
+		{"workers: 1", "workers: 1\ntiers: {gate: {strength: 4}}", false},
+		{"workers: 1", "workers: 1\nrequire: [{when: {os: debian}}]", false},
 		{"name: ubuntu-22.04", "name: 22.04", false},
 		{"name: ubuntu-22.04", "name: 2026-01-31", true},
 		{"name: v1.34.4", "name: v1.34", false},
@@ -143,7 +155,7 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 func TestSchemaAndLoaderAgreeOnDamage(t *testing.T) {
 	schema, refused := resolved(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		if stricttest.Agree(rt, small, schema, func(text []byte) error { _, err := Load("m.yaml", text); return err }) {
+		if stricttest.Agree(rt, rapid.SampledFrom([]string{small, rich}).Draw(rt, "file"), schema, func(text []byte) error { _, err := Load("m.yaml", text); return err }) {
 			refused++
 		}
 	})

@@ -53,6 +53,11 @@ func (v version) compare(w version) int {
 		cmp.Compare(v.patch, w.patch), naturalCompare(v.pre, w.pre))
 }
 
+// before says that v is of an earlier minor than w.
+func (v version) before(w version) bool {
+	return cmp.Or(cmp.Compare(v.major, w.major), cmp.Compare(v.minor, w.minor)) < 0
+}
+
 // newest is the place of the newest version that satisfies keep, or -1.
 // Pre-releases count only where there is nothing else: nobody who asks for
 // "latest" means a release candidate of the next minor.

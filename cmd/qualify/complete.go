@@ -45,6 +45,7 @@ func completeRuns(results *string) cobra.CompletionFunc {
 func (o *runOptions) complete(cmd *cobra.Command) {
 	completeList(cmd, "os", func() []string { return o.known(matrix.OS) })
 	completeList(cmd, "k8s", func() []string { return append(o.known(matrix.K8s), "latest", "n-1") })
+	completeFlag(cmd, "tier", func(string) []string { return matrix.Tiers() })
 	completeList(cmd, "provisioner", func() []string {
 		var names []string
 		for _, e := range o.w.entries() {

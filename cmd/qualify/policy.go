@@ -50,9 +50,9 @@ func (o *runOptions) selectPolicy(s *selected) error {
 		return err
 	}
 	var plan result.Plan
-	for _, cell := range s.cells {
+	for _, cell := range s.Cells {
 		planned := result.PlanCell{ID: cell.ID}
-		for _, name := range o.suiteNames(s.matrix) {
+		for _, name := range s.suites {
 			planned.Suites = append(planned.Suites, result.PlanSuite{Name: name})
 		}
 		plan.Cells = append(plan.Cells, planned)

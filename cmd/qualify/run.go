@@ -20,10 +20,8 @@ const stopping = "stopping: a second signal ends at once, and leaves the rest to
 // runOptions are the flags of run.
 type runOptions struct {
 	w                            wiring
-	os, k8s, provisioner, suites []string
-	file, release, results       string
-	policy                       string
-	workers, retries             int
+	choice
+	results string
 	how                          manner
 	noLive                       bool
 }
@@ -72,17 +70,8 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&o.os, "os", nil, "operating systems, by name or family (repeatable, comma-separated)")
-	f.StringSliceVar(&o.k8s, "k8s", nil, "Kubernetes versions: 1.34, v1.34.4, latest, n-1 (repeatable, comma-separated)")
-	f.StringSliceVar(&o.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
-	f.StringSliceVar(&o.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
-	f.StringVarP(&o.file, "file", "f", "", "matrix file (default: the shipped matrix/default.yaml)")
-	f.StringVar(&o.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
-	policyFlag(cmd, &o.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
-	f.IntVar(&o.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
-	f.IntVar(&o.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
-	o.how.flags(f)
+	o.choice.flags(cmd)
+	o.how.flags(cmd.Flags())
 	resultsFlag(cmd, &o.results)
 	noLiveFlag(cmd, &o.noLive)
 	o.complete(cmd)
@@ -101,7 +90,7 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	ui := o.w.newConsole(cmd.ErrOrStderr(), o.noLive)
 	defer ui.close()
 	defer context.AfterFunc(cmd.Context(), func() { ui.line(stopping) })()
-	for _, warning := range chosen.matrix.Warnings {
+	for _, warning := range chosen.warnings() {
 		ui.line("warning: " + warning.String())
 	}
 	w, err := o.w.workshop()
@@ -125,7 +114,7 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 // the plan.
 func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui console) (run.Plan, map[string]*release.Release, error) {
 	byVersion, byDigest, sources := map[string]*release.Release{}, map[string]*release.Release{}, map[string]string{}
-	for _, cell := range s.cells {
+	for _, cell := range s.Cells {
 		version := cell.Value(matrix.K8s)
 		if byVersion[version] != nil {
 			continue
@@ -148,7 +137,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 		workers = s.matrix.Workers
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Releases: byVersion,
+		Cells: s.Cells, Excluded: s.Excluded, Workers: workers, Suites: s.suites, Releases: byVersion,
 		Sources: sources, Retries: o.retries, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {

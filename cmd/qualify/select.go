@@ -4,25 +4,107 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/strict"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/matrix/policy"
 )
 
+// choice is what the flags say of which cells are meant, and how they are to be
+// qualified. It means the same to every verb that takes it.
+type choice struct {
+	os, k8s, provisioner, suites []string
+	selectors, only              []string
+	file, release, tier, asOf    string
+	policy                       string
+	workers, retries             int
+}
+
+func (c *choice) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&c.os, "os", nil, "operating systems, by name or family (repeatable, comma-separated)")
+	f.StringSliceVar(&c.k8s, "k8s", nil, "Kubernetes versions: 1.34, v1.34.4, latest, n-1 (repeatable, comma-separated)")
+	f.StringSliceVar(&c.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
+	f.StringArrayVarP(&c.selectors, "selector", "l", nil, "values of any axis: arch=amd64, os!=debian-11 (repeatable, comma-separated)")
+	f.StringSliceVar(&c.only, "only", nil, "cells, by their ids in qualify plan, or beginnings of them (repeatable, comma-separated)")
+	f.StringVar(&c.tier, "tier", "", "only values of this tier and smaller ones: quick, gate or full")
+	f.StringVar(&c.asOf, "as-of", "", "the day to choose for, yyyy-mm-dd: what is supported, which exclusions hold (default: today)")
+	f.StringSliceVar(&c.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
+	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
+	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
+	policyFlag(cmd, &c.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
+	f.IntVar(&c.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
+	f.IntVar(&c.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
+}
+
+// request is the choice in the matrix's words.
+func (c *choice) request() (matrix.Request, error) {
+	r := matrix.Request{Tier: c.tier, Only: c.only, AsOf: c.asOf}
+	if r.AsOf == "" {
+		r.AsOf = now().UTC().Format("2006-01-02")
+	}
+	for axis, wanted := range map[string][]string{matrix.OS: c.os, matrix.K8s: c.k8s, matrix.Provisioner: c.provisioner} {
+		for _, value := range wanted {
+			r.Add(matrix.Label{Axis: axis, Value: value})
+		}
+	}
+	for _, text := range c.selectors {
+		labels, err := matrix.ParseLabels(text)
+		if err != nil {
+			return r, &usageError{err}
+		}
+		for _, label := range labels {
+			r.Add(label)
+		}
+	}
+	return r, nil
+}
+
 // selected is what the flags select of a matrix.
 type selected struct {
-	matrix   *matrix.Matrix
-	cells    []matrix.Cell
-	excluded []matrix.Excluded
-	entries  map[string]provision.Entry
-	policy   *policy.File // nil is the default
+	matrix *matrix.Matrix
+	matrix.Expansion
+	request matrix.Request
+	suites  []string
+	entries map[string]provision.Entry
+	policy  *policy.File // nil is the default
+	unknown []error // suites that there are not
+	// blocked says of cells, by their ids, why this program cannot run them on
+	// this machine.
+	blocked map[string]error
+}
+
+func (s selected) warnings() []strict.Problem {
+	return slices.Concat(s.matrix.Warnings, s.Warnings)
 }
 
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
 func (o *runOptions) selectCells() (selected, error) {
+	s, err := o.chooseCells()
+	if err != nil {
+		return s, err
+	}
+	problems := s.unknown
+	for _, cell := range s.Cells {
+		if err := s.blocked[cell.ID]; err != nil {
+			problems = append(problems, fmt.Errorf("cell %s: %w", cell.ID, err))
+		}
+	}
+	if len(problems) > 0 {
+		return s, usage(errors.Join(problems...))
+	}
+	return s, o.selectPolicy(&s)
+}
+
+// chooseCells is selectCells without what concerns this machine.
+func (o *runOptions) chooseCells() (selected, error) {
 	if o.workers < 0 || o.retries < 0 {
 		return selected{}, usagef("--workers and --retries cannot be negative")
 	}
@@ -38,26 +120,55 @@ func (o *runOptions) selectCells() (selected, error) {
 			return selected{}, err
 		}
 	}
-	selection := matrix.Selection{}
-	for axis, wanted := range map[string][]string{matrix.OS: o.os, matrix.K8s: o.k8s, matrix.Provisioner: o.provisioner} {
-		if len(wanted) > 0 {
-			selection[axis] = wanted
+	r, err := o.request()
+	if err != nil {
+		return selected{}, err
+	}
+	expansion, err := m.Select(r)
+	if err != nil {
+		return selected{}, &usageError{elsewhere(err, m)}
+	}
+	s := selected{matrix: m, Expansion: expansion, request: r, suites: o.suiteNames(m), entries: map[string]provision.Entry{}}
+	o.check(&s)
+	return s, nil
+}
+
+// elsewhere adds, to an error about a value that a matrix does not have, which
+// shipped matrix has it.
+func elsewhere(err error, m *matrix.Matrix) error {
+	for _, unknown := range unknownValues(err) {
+		for _, name := range matrix.Shipped() {
+			data, file, _ := matrix.ShippedFile(name)
+			other, loadErr := matrix.Load(file, data)
+			if loadErr == nil && file != m.File && other.Serves(unknown.Axis, unknown.Value) {
+				err = fmt.Errorf("%w\n%s has %s %s: add -f %s", err, file, unknown.Axis, unknown.Value, name)
+			}
 		}
 	}
-	cells, excluded, err := m.Expand(selection, now().UTC().Format("2006-01-02"))
-	if err != nil {
-		return selected{}, &usageError{err}
+	return err
+}
+
+// unknownValues are all that an error is about, joined or not.
+func unknownValues(err error) []*matrix.UnknownValueError {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.As finds only the first
+		var all []*matrix.UnknownValueError
+		for _, one := range joined.Unwrap() {
+			all = append(all, unknownValues(one)...)
+		}
+		return all
 	}
-	s := selected{matrix: m, cells: cells, excluded: excluded, entries: map[string]provision.Entry{}}
-	if err := o.check(s); err != nil {
-		return s, err
+	var unknown *matrix.UnknownValueError
+	if errors.As(err, &unknown) {
+		return []*matrix.UnknownValueError{unknown}
 	}
-	return s, o.selectPolicy(&s)
+	return nil
 }
 
 func (o *runOptions) loadMatrix() (*matrix.Matrix, error) {
 	data, name := matrix.Default()
-	if o.file != "" {
+	if shipped, file, ok := matrix.ShippedFile(o.file); ok {
+		data, name = shipped, file
+	} else if o.file != "" {
 		read, err := os.ReadFile(o.file)
 		if err != nil {
 			return nil, usagef("reading the matrix: %w", err)
@@ -87,33 +198,34 @@ func (o *runOptions) withRelease(m *matrix.Matrix) (*matrix.Matrix, error) {
 	return m.WithRelease(rel.Kubernetes(), o.release), nil
 }
 
+// suiteNames are those of the command line, else the tier's, else the matrix's.
 func (o *runOptions) suiteNames(m *matrix.Matrix) []string {
 	if len(o.suites) > 0 {
 		return o.suites
 	}
+	if own := m.Tiers[o.tier].Suites; len(own) > 0 {
+		return own
+	}
 	return m.Suites
 }
 
-// check refuses what cannot be run, everything at once.
-func (o *runOptions) check(s selected) error {
-	var problems []error
-	for _, name := range o.suiteNames(s.matrix) {
+// check finds out which suites there are not, and which cells cannot be run
+// here.
+func (o *runOptions) check(s *selected) {
+	for _, name := range s.suites {
 		if _, err := o.w.suite(name); err != nil {
-			problems = append(problems, err)
+			s.unknown = append(s.unknown, err)
 		}
 	}
-	for _, cell := range s.cells {
+	s.blocked = map[string]error{}
+	for _, cell := range s.Cells {
 		entry, err := o.w.entry(cell.Value(matrix.Provisioner))
 		if err == nil {
 			s.entries[entry.Name] = entry
 			err = entry.Can(cell)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("cell %s: %w", cell.ID, err))
+			s.blocked[cell.ID] = err
 		}
 	}
-	if len(problems) > 0 {
-		return &usageError{errors.Join(problems...)}
-	}
-	return nil
 }

@@ -51,7 +51,7 @@ type PlanCell struct {
 // Excluded is a cell that a rule removed.
 type Excluded struct {
 	Values  map[string]string `json:"values"`
-	Rule    string            `json:"rule"` // file:line
+	Rule    string            `json:"rule"` // file:line, or validity/<rule> where the cell cannot be
 	Reason  string            `json:"reason"`
 	Owner   string            `json:"owner"`
 	Expires string            `json:"expires"`
@@ -108,7 +108,7 @@ func Compile(c Compilation) (Plan, error) {
 		plan.Cells = append(plan.Cells, planned)
 	}
 	for _, e := range c.Excluded {
-		plan.Excluded = append(plan.Excluded, Excluded{Values: e.Cell.Values, Rule: e.Rule.At(), Reason: e.Rule.Reason, Owner: e.Rule.Owner, Expires: e.Rule.Expires})
+		plan.Excluded = append(plan.Excluded, Excluded{Values: e.Cell.Values, Rule: e.By(), Reason: e.Reason(), Owner: e.Rule.Owner, Expires: e.Rule.Expires})
 	}
 	if problems != nil {
 		return plan, problems
