@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +20,7 @@ type runOptions struct {
 	w                            wiring
 	os, k8s, provisioner, suites []string
 	file, release, results       string
-	policy                       string
+	policy, baseURL              string
 	workers, retries             int
 	how                          manner
 	noLive                       bool
@@ -78,7 +76,8 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 	f.StringSliceVar(&o.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
 	f.StringSliceVar(&o.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
 	f.StringVarP(&o.file, "file", "f", "", "matrix file (default: the shipped matrix/default.yaml)")
-	f.StringVar(&o.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
+	f.StringVar(&o.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
+	baseURLFlag(cmd, &o.baseURL)
 	policyFlag(cmd, &o.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&o.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
 	f.IntVar(&o.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
@@ -94,7 +93,14 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := o.selectCells()
+	w, err := o.w.workshop()
+	if err != nil {
+		return err
+	}
+	if err := w.publishedAt(o.baseURL); err != nil {
+		return blameEnvironment(err, used)
+	}
+	chosen, err := o.selectCells(cmd.Context(), w)
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
@@ -103,10 +109,6 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	defer context.AfterFunc(cmd.Context(), func() { ui.line(stopping) })()
 	for _, warning := range chosen.matrix.Warnings {
 		ui.line("warning: " + warning.String())
-	}
-	w, err := o.w.workshop()
-	if err != nil {
-		return err
 	}
 	w.store.Log = o.w.sink.Logger(ui)
 	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
@@ -139,7 +141,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 			return run.Plan{}, nil, err
 		}
 		byVersion[version], byDigest[rel.Digest()] = rel, rel
-		if sources[rel.Digest()], err = lasting(value.Release); err != nil {
+		if sources[rel.Digest()], err = w.lasting(ctx, value.Release); err != nil {
 			return run.Plan{}, nil, err
 		}
 	}
@@ -155,20 +157,4 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 		return run.Plan{}, nil, &usageError{err}
 	}
 	return plan, byDigest, s.fits(plan)
-}
-
-// lasting is a reference that means the same in another working directory.
-func lasting(text string) (string, error) {
-	ref, err := release.ParseRef(text)
-	if err != nil {
-		return "", &usageError{err}
-	}
-	if ref.Kind != release.PathRef && ref.Kind != release.DirectoryRef {
-		return text, nil
-	}
-	path, err := filepath.Abs(ref.Value)
-	if err != nil {
-		return "", fmt.Errorf("release %s: %w", text, err)
-	}
-	return path, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,7 @@ type selected struct {
 
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
-func (o *runOptions) selectCells() (selected, error) {
+func (o *runOptions) selectCells(ctx context.Context, w workshop) (selected, error) {
 	if o.workers < 0 || o.retries < 0 {
 		return selected{}, usagef("--workers and --retries cannot be negative")
 	}
@@ -34,7 +35,7 @@ func (o *runOptions) selectCells() (selected, error) {
 		return selected{}, err
 	}
 	if o.release != "" {
-		if m, err = o.withRelease(m); err != nil {
+		if m, err = o.withRelease(ctx, w, m); err != nil {
 			return selected{}, err
 		}
 	}
@@ -72,7 +73,9 @@ func (o *runOptions) loadMatrix() (*matrix.Matrix, error) {
 }
 
 // withRelease reads the version of a release that the catalog does not know.
-func (o *runOptions) withRelease(m *matrix.Matrix) (*matrix.Matrix, error) {
+// What it refers to from then on is fixed: the latest of a channel is another
+// one tomorrow.
+func (o *runOptions) withRelease(ctx context.Context, w workshop, m *matrix.Matrix) (*matrix.Matrix, error) {
 	ref, err := release.ParseRef(o.release)
 	if err != nil {
 		return nil, &usageError{err}
@@ -80,9 +83,12 @@ func (o *runOptions) withRelease(m *matrix.Matrix) (*matrix.Matrix, error) {
 	if ref.Kind == release.SourceRef {
 		return m.WithRelease(ref.Value, o.release), nil
 	}
-	rel, err := release.Load(ref, release.Options{})
+	rel, err := w.load(ctx, ref, release.Options{})
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, err
+	}
+	if ref.Kind == release.ChannelRef {
+		o.release = fmt.Sprintf("%s-%d", o.release, rel.Number)
 	}
 	return m.WithRelease(rel.Kubernetes(), o.release), nil
 }

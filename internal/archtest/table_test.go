@@ -55,6 +55,7 @@ var table = []row{
 
 	// The candidate.
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
+	{dir: "internal/release/remote", ours: []string{"internal/release"}, never: join(exec, disk, clusters, commandLine)},
 	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
 		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/scratch", "internal/stabletar"},
