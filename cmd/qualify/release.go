@@ -19,7 +19,9 @@ func newReleaseCommand(w wiring) *cobra.Command {
 	cmd.AddCommand(
 		newReleaseBuildCommand(w),
 		newReleaseShowCommand(w),
+		newReleaseListCommand(w),
 		newReleaseImagesCommand(w),
+		newReleaseDiffCommand(w),
 	)
 	return cmd
 }

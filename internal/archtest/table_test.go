@@ -53,6 +53,8 @@ var table = []row{
 		never: join(exec, disk, network, clusters, commandLine), pure: true,
 	},
 
+	{dir: "internal/support", never: join(exec, disk, network, clusters, commandLine), pure: true},
+
 	// The candidate.
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
 	{dir: "internal/release/remote", ours: []string{"internal/release"}, never: join(exec, disk, clusters, commandLine)},

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -105,6 +106,25 @@ func (s *Store) Fetch(ctx context.Context, r *Release, assetName string) (string
 	}
 	return s.pull(ctx, root, entry, a)
 }
+
+// Held returns the path that Fetch would, if the store has the asset's bytes
+// already. Nothing is fetched.
+func (s *Store) Held(ctx context.Context, r *Release, assetName string) (string, bool) {
+	a, err := r.Asset(assetName)
+	if err != nil || a.SHA256 == "" {
+		return "", false
+	}
+	if _, err := os.Lstat(filepath.Join(s.Dir, filepath.FromSlash(place(a.SHA256)))); err != nil {
+		return "", false // and no store is made
+	}
+	local := &Store{Dir: s.Dir, Limit: s.Limit, Log: s.Log, Open: func(context.Context, Asset, int64) (Source, error) {
+		return Source{}, errNotHeld
+	}}
+	path, err := local.Fetch(ctx, r, assetName)
+	return path, err == nil
+}
+
+var errNotHeld = errors.New("not in the store")
 
 // answer checks a file of the store against the asset: its name vouches for
 // sha256 only, and the manifest's sha512 may contradict that.
