@@ -81,7 +81,7 @@ func (o *importOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usagef("%w", err)
 	}
-	plan, err := o.plan(rel, read.Expected)
+	plan, err := o.plan(cmd.Context(), w, rel, read.Expected)
 	if err != nil {
 		return err
 	}
@@ -137,10 +137,10 @@ func readBounded(path string) ([]byte, error) {
 
 // plan says what the files have to show. It is made like any other, of a cell
 // that no provisioner serves.
-func (o *importOptions) plan(rel *release.Release, expected []string) (run.Plan, error) {
+func (o *importOptions) plan(ctx context.Context, w workshop, rel *release.Release, expected []string) (run.Plan, error) {
 	version := rel.Kubernetes()
 	cell := matrix.NewCell(map[string]string{matrix.OS: o.os, matrix.K8s: version, matrix.Provisioner: imported})
-	from, err := lasting(o.release)
+	from, err := w.lasting(ctx, o.release)
 	if err != nil {
 		return run.Plan{}, err
 	}

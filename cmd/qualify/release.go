@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/cache"
-	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/source"
 )
 
@@ -18,7 +16,13 @@ func newReleaseCommand(w wiring) *cobra.Command {
 		Use:   "release",
 		Short: "Build and inspect candidate releases",
 	}
-	cmd.AddCommand(newReleaseBuildCommand(w), newReleaseShowCommand())
+	cmd.AddCommand(
+		newReleaseBuildCommand(w),
+		newReleaseShowCommand(w),
+		newReleaseListCommand(w),
+		newReleaseImagesCommand(w),
+		newReleaseDiffCommand(w),
+	)
 	return cmd
 }
 
@@ -86,53 +90,4 @@ func replacements(pairs []string) (map[string]string, error) {
 		own[asset] = file
 	}
 	return own, nil
-}
-
-func newReleaseShowCommand() *cobra.Command {
-	var format string
-	cmd := &cobra.Command{
-		Use:   "show MANIFEST",
-		Short: "Show a release's components, assets and digests",
-		Args:  oneArg("a manifest or the directory that holds it"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := release.ParseRef(args[0])
-			if err != nil {
-				return &usageError{err}
-			}
-			rel, err := release.Load(ref, release.Options{})
-			if err != nil {
-				return &usageError{err}
-			}
-			data := struct {
-				*release.Release
-				Kubernetes string
-				Digest     string
-			}{rel, rel.Kubernetes(), rel.Digest()}
-			return printAs(cmd.OutOrStdout(), format, data, func() string { return releaseTable(rel) })
-		},
-	}
-	outputFlag(cmd, &format)
-	return cmd
-}
-
-func releaseTable(rel *release.Release) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "name        %s\nkubernetes  %s\nchannel     %s\nnumber      %d\ndate        %s\ndigest      %s\n\n",
-		rel.Name, rel.Kubernetes(), rel.Channel, rel.Number, rel.Date, rel.Digest())
-	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "COMPONENT\tTAG\tASSET\tDIGEST")
-	for _, c := range rel.Components {
-		for _, a := range c.Assets {
-			digest := a.Digest
-			if a.Type == release.Archive && a.SHA256 != "" {
-				digest = "sha256:" + a.SHA256
-			}
-			if digest == "" {
-				digest = "none"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Name, c.GitTag, a.Name, digest)
-		}
-	}
-	_ = w.Flush()
-	return text.String()
 }

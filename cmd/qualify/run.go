@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,11 +17,11 @@ const stopping = "stopping: a second signal ends at once, and leaves the rest to
 
 // runOptions are the flags of run.
 type runOptions struct {
-	w                            wiring
+	w wiring
 	choice
 	results string
-	how                          manner
-	noLive                       bool
+	how     manner
+	noLive  bool
 }
 
 // manner is how a plan is executed. It is recorded with the run, since a
@@ -83,7 +81,14 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := o.selectCells()
+	w, err := o.w.workshop()
+	if err != nil {
+		return err
+	}
+	if err := w.publishedAt(o.baseURL); err != nil {
+		return blameEnvironment(err, used)
+	}
+	chosen, err := o.selectCells(cmd.Context(), w)
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
@@ -92,10 +97,6 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	defer context.AfterFunc(cmd.Context(), func() { ui.line(stopping) })()
 	for _, warning := range chosen.warnings() {
 		ui.line("warning: " + warning.String())
-	}
-	w, err := o.w.workshop()
-	if err != nil {
-		return err
 	}
 	w.store.Log = o.w.sink.Logger(ui)
 	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
@@ -128,7 +129,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 			return run.Plan{}, nil, err
 		}
 		byVersion[version], byDigest[rel.Digest()] = rel, rel
-		if sources[rel.Digest()], err = lasting(value.Release); err != nil {
+		if sources[rel.Digest()], err = w.lasting(ctx, value.Release); err != nil {
 			return run.Plan{}, nil, err
 		}
 	}
@@ -144,20 +145,4 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 		return run.Plan{}, nil, &usageError{err}
 	}
 	return plan, byDigest, s.fits(plan)
-}
-
-// lasting is a reference that means the same in another working directory.
-func lasting(text string) (string, error) {
-	ref, err := release.ParseRef(text)
-	if err != nil {
-		return "", &usageError{err}
-	}
-	if ref.Kind != release.PathRef && ref.Kind != release.DirectoryRef {
-		return text, nil
-	}
-	path, err := filepath.Abs(ref.Value)
-	if err != nil {
-		return "", fmt.Errorf("release %s: %w", text, err)
-	}
-	return path, nil
 }

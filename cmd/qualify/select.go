@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,7 @@ type choice struct {
 	os, k8s, provisioner, suites []string
 	selectors, only              []string
 	file, release, tier, asOf    string
-	policy                       string
+	policy, baseURL              string
 	workers, retries             int
 }
 
@@ -37,7 +38,8 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVar(&c.asOf, "as-of", "", "the day to choose for, yyyy-mm-dd: what is supported, which exclusions hold (default: today)")
 	f.StringSliceVar(&c.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
-	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
+	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
+	baseURLFlag(cmd, &c.baseURL)
 	policyFlag(cmd, &c.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&c.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
 	f.IntVar(&c.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
@@ -74,7 +76,7 @@ type selected struct {
 	suites  []string
 	entries map[string]provision.Entry
 	policy  *policy.File // nil is the default
-	unknown []error // suites that there are not
+	unknown []error      // suites that there are not
 	// blocked says of cells, by their ids, why this program cannot run them on
 	// this machine.
 	blocked map[string]error
@@ -86,8 +88,8 @@ func (s selected) warnings() []strict.Problem {
 
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
-func (o *runOptions) selectCells() (selected, error) {
-	s, err := o.chooseCells()
+func (o *runOptions) selectCells(ctx context.Context, w workshop) (selected, error) {
+	s, err := o.chooseCells(ctx, w)
 	if err != nil {
 		return s, err
 	}
@@ -104,7 +106,7 @@ func (o *runOptions) selectCells() (selected, error) {
 }
 
 // chooseCells is selectCells without what concerns this machine.
-func (o *runOptions) chooseCells() (selected, error) {
+func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, error) {
 	if o.workers < 0 || o.retries < 0 {
 		return selected{}, usagef("--workers and --retries cannot be negative")
 	}
@@ -116,7 +118,7 @@ func (o *runOptions) chooseCells() (selected, error) {
 		return selected{}, err
 	}
 	if o.release != "" {
-		if m, err = o.withRelease(m); err != nil {
+		if m, err = o.withRelease(ctx, w, m); err != nil {
 			return selected{}, err
 		}
 	}
@@ -183,7 +185,9 @@ func (o *runOptions) loadMatrix() (*matrix.Matrix, error) {
 }
 
 // withRelease reads the version of a release that the catalog does not know.
-func (o *runOptions) withRelease(m *matrix.Matrix) (*matrix.Matrix, error) {
+// What it refers to from then on is fixed: the latest of a channel is another
+// one tomorrow.
+func (o *runOptions) withRelease(ctx context.Context, w workshop, m *matrix.Matrix) (*matrix.Matrix, error) {
 	ref, err := release.ParseRef(o.release)
 	if err != nil {
 		return nil, &usageError{err}
@@ -191,9 +195,12 @@ func (o *runOptions) withRelease(m *matrix.Matrix) (*matrix.Matrix, error) {
 	if ref.Kind == release.SourceRef {
 		return m.WithRelease(ref.Value, o.release), nil
 	}
-	rel, err := release.Load(ref, release.Options{})
+	rel, err := w.load(ctx, ref, release.Options{})
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, err
+	}
+	if ref.Kind == release.ChannelRef {
+		o.release = fmt.Sprintf("%s-%d", o.release, rel.Number)
 	}
 	return m.WithRelease(rel.Kubernetes(), o.release), nil
 }

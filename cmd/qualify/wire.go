@@ -12,6 +12,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision/all"
 	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/release/remote"
 	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
@@ -41,8 +42,9 @@ func shipped(args []string) wiring {
 // workshop is what every verb that touches releases or clusters is made from.
 type workshop struct {
 	wiring
-	cache cache.Cache
-	store *release.Store
+	cache     cache.Cache
+	store     *release.Store
+	published *remote.Client
 }
 
 func (w wiring) workshop() (workshop, error) {
@@ -50,7 +52,19 @@ func (w wiring) workshop() (workshop, error) {
 	if err != nil {
 		return workshop{}, err
 	}
-	return workshop{wiring: w, cache: c, store: &release.Store{Dir: filepath.Join(c.Dir, "store")}}, nil
+	shop := workshop{wiring: w, cache: c, store: &release.Store{Dir: filepath.Join(c.Dir, "store")}}
+	return shop, shop.publishedAt("")
+}
+
+// publishedAt says below which URL releases are published: "" for where EKS
+// Distro does it.
+func (w *workshop) publishedAt(base string) error {
+	client, err := remote.New(base)
+	if err != nil {
+		return &usageError{err}
+	}
+	w.published, w.store.Open = client, client.Open
+	return nil
 }
 
 // artifact returns the path of a verified asset. A wrong byte is the
@@ -78,11 +92,40 @@ func (w workshop) resolve(ctx context.Context, text string, progress func(source
 		}
 		ref = release.Ref{Kind: release.PathRef, Value: manifest}
 	}
-	rel, err := release.Load(ref, release.Options{})
-	if err != nil {
+	return w.load(ctx, ref, release.Options{})
+}
+
+// load reads a manifest, wherever it is. One that is absent or bad is a mistake
+// of the user's; a server that does not answer is not.
+func (w workshop) load(ctx context.Context, ref release.Ref, opts release.Options) (*release.Release, error) {
+	rel, err := w.published.Load(ctx, ref, opts)
+	if err != nil && (ref.Local() || remote.Fault(err)) {
 		return nil, &usageError{err}
 	}
-	return rel, nil
+	return rel, err
+}
+
+// lasting is a reference that means the same in another working directory, on
+// another day and with other settings.
+func (w workshop) lasting(ctx context.Context, text string) (string, error) {
+	ref, err := release.ParseRef(text)
+	if err != nil {
+		return "", &usageError{err}
+	}
+	if ref.Local() {
+		path, err := filepath.Abs(ref.Value)
+		if err != nil {
+			return "", fmt.Errorf("release %s: %w", text, err)
+		}
+		return path, nil
+	}
+	if ref, err = w.published.Pin(ctx, ref, release.Options{}); err != nil {
+		return "", err
+	}
+	if url := w.published.URL(ref); url != "" {
+		return url, nil
+	}
+	return ref.String(), nil
 }
 
 // provisioners makes those that the given names ask for.

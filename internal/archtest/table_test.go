@@ -55,8 +55,11 @@ var table = []row{
 		never: join(exec, disk, network, clusters, commandLine), pure: true,
 	},
 
+	{dir: "internal/support", never: join(exec, disk, network, clusters, commandLine), pure: true},
+
 	// The candidate.
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
+	{dir: "internal/release/remote", ours: []string{"internal/release"}, never: join(exec, disk, clusters, commandLine)},
 	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
 		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/scratch", "internal/stabletar"},

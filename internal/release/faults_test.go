@@ -174,9 +174,9 @@ func TestFileURIFindsEveryPath(t *testing.T) {
 
 // flaky is an Opener with bytes, and an error after them.
 func flaky(data []byte, fail error, opens *atomic.Int32) Opener {
-	return func(ctx context.Context, a Asset) (io.ReadCloser, error) {
+	return func(ctx context.Context, a Asset, _ int64) (Source, error) {
 		opens.Add(1)
-		return io.NopCloser(io.MultiReader(bytes.NewReader(data), errReader{fail})), nil
+		return Source{Body: io.NopCloser(io.MultiReader(bytes.NewReader(data), errReader{fail})), Size: -1}, nil
 	}
 }
 
@@ -217,7 +217,9 @@ func TestSizeBound(t *testing.T) {
 	}
 	noLeftovers(t, s)
 	fetch(t, &Store{Dir: t.TempDir(), Limit: size}, src, tarball)
-	endless := func(context.Context, Asset) (io.ReadCloser, error) { return io.NopCloser(zeros{}), nil }
+	endless := func(context.Context, Asset, int64) (Source, error) {
+		return Source{Body: io.NopCloser(zeros{}), Size: -1}, nil
+	}
 	s = &Store{Dir: t.TempDir(), Limit: 4 << 20, Open: endless}
 	if _, err := s.Fetch(context.Background(), src.release, tarball); err == nil || len(quarantined(t, s)) != 0 {
 		t.Errorf("an endless source: %v, kept %v", err, quarantined(t, s))
@@ -231,8 +233,8 @@ func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 func TestCancel(t *testing.T) {
 	src := twoFiles(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{Dir: t.TempDir(), Open: func(context.Context, Asset) (io.ReadCloser, error) {
-		return io.NopCloser(cancelling{cancel}), nil
+	s := &Store{Dir: t.TempDir(), Open: func(context.Context, Asset, int64) (Source, error) {
+		return Source{Body: io.NopCloser(cancelling{cancel}), Size: -1}, nil
 	}}
 	if _, err := s.Fetch(ctx, src.release, tarball); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -251,9 +253,9 @@ func TestManyAtOnce(t *testing.T) {
 	src := twoFiles(t)
 	dir := t.TempDir()
 	var opens atomic.Int32
-	counting := func(ctx context.Context, a Asset) (io.ReadCloser, error) {
+	counting := func(ctx context.Context, a Asset, from int64) (Source, error) {
 		opens.Add(1)
-		return Open(ctx, a)
+		return Open(ctx, a, from)
 	}
 	stores := []*Store{{Dir: dir, Open: counting}, {Dir: dir, Open: counting}} // two processes
 	var wg sync.WaitGroup

@@ -115,35 +115,17 @@ func (s *Store) quarantine(root *os.Root, from, as string) (string, error) {
 	return filepath.Join(s.Dir, filepath.FromSlash(to)), nil
 }
 
-// temp is a file of the store that is still being written. It lies in the
-// folder of the finished ones, since a rename is atomic in one folder only.
-type temp struct {
-	*os.File
-	name string
-}
-
-func tempFile(root *os.Root) (*temp, error) {
-	name := place(".partial-" + rand.Text())
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	return &temp{File: f, name: name}, nil
-}
-
 // publish gives a verified file its final name. It is on the disk before it
 // has that name: after a power cut the name must not stand for a hole. That the
 // name itself may then be lost does no harm, so the folder is not synced.
-func publish(root *os.Root, t *temp, name string, mode fs.FileMode) error {
+func publish(root *os.Root, t *partial, name string, mode fs.FileMode) error {
 	if err := t.Chmod(mode); err != nil {
 		return err
 	}
 	if err := t.Sync(); err != nil {
 		return err
 	}
-	if err := t.Close(); err != nil {
-		return err
-	}
+	// Still open: with it goes its lock, and then somebody else may write to it.
 	return root.Rename(t.name, name)
 }
 

@@ -9,25 +9,37 @@ import (
 	"os"
 )
 
-// Opener gives the bytes of an archive asset from where its URI says they are.
-// It is the seam for further kinds of sources; it need not verify anything.
-type Opener func(ctx context.Context, a Asset) (io.ReadCloser, error)
+// Source is an asset's bytes on their way into the store.
+type Source struct {
+	Body io.ReadCloser
+	At   int64 // offset in the file at which Body begins: what was asked for, or 0
+	Size int64 // bytes of the whole file, -1 where nobody says
+}
+
+// Opener gives the bytes of an archive asset from where its URI says they are,
+// from an offset on if it can. It is the seam for further kinds of sources; it
+// need not verify anything.
+type Opener func(ctx context.Context, a Asset, from int64) (Source, error)
 
 // Open is the Opener of local files: file: URIs and plain paths. A symbolic
 // link is followed, since what counts is the digest of the bytes behind it.
-func Open(ctx context.Context, a Asset) (io.ReadCloser, error) {
+func Open(ctx context.Context, a Asset, _ int64) (Source, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return Source{}, err
 	}
 	path, err := localPath(a.URI)
 	if err != nil {
-		return nil, err
+		return Source{}, err
 	}
 	f, err := openRegular(path)
 	if err != nil {
-		return nil, err // not f: a nil *os.File would be a reader that is not nil
+		return Source{}, err
 	}
-	return f, nil
+	info, err := f.Stat()
+	if err != nil {
+		return Source{}, errors.Join(err, f.Close())
+	}
+	return Source{Body: f, Size: info.Size()}, nil
 }
 
 func openRegular(path string) (*os.File, error) {

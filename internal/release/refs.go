@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,29 +24,47 @@ const (
 	PathRef      RefKind = "path"      // a manifest file
 	DirectoryRef RefKind = "directory" // a directory that holds exactly one manifest
 	SourceRef    RefKind = "source"    // an upstream version, to be built from source
+	URLRef       RefKind = "url"       // a manifest behind https
+	NumberRef    RefKind = "number"    // a published release by channel and number
+	ChannelRef   RefKind = "channel"   // the latest published release of a channel
 )
 
 // Ref is a parsed reference to a release.
 type Ref struct {
 	Kind  RefKind
-	Value string // the path as given, or the version, e.g. "v1.34.4"
+	Value string // the path or URL as given, the version ("v1.34.4"), or "1-34-21", or "1-34"
 }
+
+// Local tells whether Load reads what the reference refers to.
+func (r Ref) Local() bool { return r.Kind == PathRef || r.Kind == DirectoryRef }
 
 // String returns the reference in a form that ParseRef accepts.
 func (r Ref) String() string {
-	if r.Kind == SourceRef {
+	switch r.Kind {
+	case SourceRef:
 		return sourcePrefix + r.Value
+	case NumberRef, ChannelRef:
+		return distroPrefix + r.Value
 	}
 	return r.Value
 }
 
-const sourcePrefix = "source:"
+const (
+	sourcePrefix = "source:"
+	distroPrefix = "eks-d:"
+)
 
 // refForms is what an error about a reference ends with.
-const refForms = "accepted are the path of a manifest, a directory that holds one manifest, and source:VERSION, e.g. source:v1.34.4"
+const refForms = "accepted are the path of a manifest, a directory that holds one manifest, an https URL, " +
+	"eks-d:CHANNEL-NUMBER, e.g. eks-d:1-34-21, eks-d:CHANNEL for its latest, e.g. eks-d:1-34, and source:VERSION, e.g. source:v1.34.4"
 
 // sourceVersion is a released or pre-released version of Kubernetes.
 var sourceVersion = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+(-(alpha|beta|rc)\.[0-9]+)?$`)
+
+var (
+	numberRef  = regexp.MustCompile(`^[0-9]{1,3}-[0-9]{1,3}-[1-9][0-9]{0,5}$`)
+	channelRef = regexp.MustCompile(`^[0-9]{1,3}-[0-9]{1,3}$`)
+)
 
 // RefError says that a reference is none of the accepted forms. It is a fault
 // of usage.
@@ -74,6 +94,12 @@ func ParseRef(text string) (Ref, error) {
 	if text == "" {
 		return Ref{}, &RefError{Text: "it is empty"}
 	}
+	if address := strings.ToLower(text); strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://") {
+		if _, err := CheckURL(text); err != nil {
+			return Ref{}, &RefError{Ref: withoutSecrets(text), Text: err.Error(), Err: err}
+		}
+		return Ref{Kind: URLRef, Value: text}, nil
+	}
 	info, err := os.Stat(text)
 	switch {
 	case err == nil && info.IsDir():
@@ -85,10 +111,56 @@ func ParseRef(text string) (Ref, error) {
 		return Ref{Kind: PathRef, Value: text}, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return Ref{}, &RefError{Ref: text, Text: err.Error(), Err: err}
+	case strings.HasPrefix(text, distroPrefix):
+		return parseDistro(text)
 	case hasScheme(text) || !strings.ContainsAny(text, `/\.`):
 		return Ref{}, &RefError{Ref: text, Text: "it is unknown", Err: err}
 	}
 	return Ref{}, &RefError{Ref: text, Text: "there is no such file or directory", Err: err}
+}
+
+// parseDistro reads a reference to a published release.
+func parseDistro(text string) (Ref, error) {
+	switch value := strings.TrimPrefix(text, distroPrefix); {
+	case numberRef.MatchString(value):
+		return Ref{Kind: NumberRef, Value: value}, nil
+	case channelRef.MatchString(value):
+		return Ref{Kind: ChannelRef, Value: value}, nil
+	}
+	return Ref{}, &RefError{Ref: text, Text: "it has no channel and number like 1-34-21"}
+}
+
+// CheckURL reads the address of a manifest or of a place where releases are.
+// It is where trust begins, so only https will do, or a server on this machine.
+// Addresses are recorded: one with a password, a query or a fragment is refused.
+func CheckURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("it is not a URL")
+	case u.Hostname() == "":
+		return nil, errors.New("the URL has no host")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("a URL with a user, a query or a fragment would be recorded with its secrets: download the manifest and give its path")
+	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
+		return u, nil
+	}
+	return nil, errors.New("it is not https, and not on this machine")
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// withoutSecrets is a URL for messages.
+func withoutSecrets(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "https://…"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 // Load reads the release that a path or a directory refers to.
@@ -103,7 +175,7 @@ func Load(ref Ref, opts Options) (*Release, error) {
 		}
 		path = found
 	default:
-		return nil, &RefError{Ref: ref.String(), Text: "it has no manifest before it is built"}
+		return nil, &RefError{Ref: ref.String(), Text: "it has no manifest on this machine before it is built or fetched"}
 	}
 	data, err := readManifest(path)
 	if err != nil {

@@ -30,6 +30,11 @@ func TestParseRef(t *testing.T) {
 		dir + "/":                    {DirectoryRef, dir + "/"},
 		"./source:x":                 {PathRef, "./source:x"},
 		"eks-d:1-34":                 {PathRef, "eks-d:1-34"}, // there is a file of that name
+		"eks-d:1-34-21":              {NumberRef, "1-34-21"},
+		"eks-d:1-35":                 {ChannelRef, "1-35"},
+		"https://example.org/a.yaml": {URLRef, "https://example.org/a.yaml"},
+		"http://127.0.0.1:1/a.yaml":  {URLRef, "http://127.0.0.1:1/a.yaml"},
+		"http://localhost/a.yaml":    {URLRef, "http://localhost/a.yaml"},
 		"source:v1.34.4":             {SourceRef, "v1.34.4"},
 		"source:v1.37.0-rc.1":        {SourceRef, "v1.37.0-rc.1"},
 		"source:v1.37.0-alpha.0":     {SourceRef, "v1.37.0-alpha.0"},
@@ -48,22 +53,29 @@ func TestUnknownRefs(t *testing.T) {
 	t.Chdir(folder(t, map[string]string{"a.yaml": ""}))
 	mustDo(t, syscall.Mkfifo("pipe", 0o600))
 	for text, want := range map[string]string{
-		"":              "it is empty",
-		"solaris":       "it is unknown",
-		"eks-d:1-34-21": "it is unknown",
-		"https://distro.eks.amazonaws.com/kubernetes-1-34/kubernetes-1-34-eks-21.yaml": "it is unknown",
-		"missing.yaml":               "no such file or directory",
-		"./missing":                  "no such file or directory",
-		"a.yaml/b":                   "not a directory",
-		"a\x00b":                     "invalid argument",
-		"pipe":                       "is not a regular file",
-		"source:":                    "no version like v1.34.4",
-		"source:1.34.4":              "no version like v1.34.4",
-		"source:v1.34":               "no version like v1.34.4",
-		"source:v1.34.4-eks-1-34-21": "no version like v1.34.4",
-		"source:v1.34.04":            "no version like v1.34.4",
-		"source:../v1.34.4":          "no version like v1.34.4",
-		"source:v1.34.4\n":           "no version like v1.34.4",
+		"":                                "it is empty",
+		"solaris":                         "it is unknown",
+		"eks-d:":                          "no channel and number",
+		"eks-d:1-34-0":                    "no channel and number",
+		"eks-d:1-34-21.pre":               "no channel and number",
+		"eks-d:v1-34-eks-21":              "no channel and number",
+		"eks-d:1-34-../x":                 "no channel and number",
+		"ftp://example.org/a.yaml":        "it is unknown",
+		"http://example.org/a.yaml":       "not https",
+		"http://127.0.0.1.example/a.yaml": "not https",
+		"https:///a.yaml":                 "has no host",
+		"missing.yaml":                    "no such file or directory",
+		"./missing":                       "no such file or directory",
+		"a.yaml/b":                        "not a directory",
+		"a\x00b":                          "invalid argument",
+		"pipe":                            "is not a regular file",
+		"source:":                         "no version like v1.34.4",
+		"source:1.34.4":                   "no version like v1.34.4",
+		"source:v1.34":                    "no version like v1.34.4",
+		"source:v1.34.4-eks-1-34-21":      "no version like v1.34.4",
+		"source:v1.34.04":                 "no version like v1.34.4",
+		"source:../v1.34.4":               "no version like v1.34.4",
+		"source:v1.34.4\n":                "no version like v1.34.4",
 	} {
 		ref, err := ParseRef(text)
 		var bad *RefError
@@ -140,5 +152,14 @@ func TestLocalManifestOfManyMegabytes(t *testing.T) {
 	var problems Problems
 	if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(err.Error(), "has more than 8 MiB") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSecretsInURLs: references are recorded with a run.
+func TestSecretsInURLs(t *testing.T) {
+	for _, text := range []string{"https://me:hunter2@example.org/a.yaml", "https://example.org/a.yaml?sig=hunter2", "https://example.org/a.yaml#hunter2", "http://hunter2@localhost/", "https://me:hunter2@[::1/a.yaml"} {
+		if _, err := ParseRef(text); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "give its path") && !strings.Contains(err.Error(), "not a URL") {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"sync"
 )
@@ -32,39 +33,67 @@ func (s sums) against(a Asset) (want, got string, same bool) {
 
 var errTooLarge = errors.New("too many bytes")
 
-// stream copies src to dst once and hashes what it copies with both functions,
-// side by side and while the next chunk is being read: in one thread SHA-256
-// and SHA-512 would take the sum of their times.
+// hasher hashes bytes with both functions, in one pass.
+type hasher struct {
+	h256, h512 hash.Hash
+	buffers    [2][]byte
+	total      int64
+	limit      int64
+	progress   func(total int64) // nil: nobody wants to know
+}
+
+func newHasher(limit int64) *hasher {
+	return &hasher{
+		h256: sha256.New(), h512: sha512.New(), limit: limit,
+		buffers: [2][]byte{make([]byte, chunk), make([]byte, chunk)},
+	}
+}
+
+// stream copies src to dst once and returns the digests of what it copied.
 func stream(ctx context.Context, dst io.Writer, src io.Reader, limit int64) (sums, error) {
-	h256, h512 := sha256.New(), sha512.New()
-	buffers := [2][]byte{make([]byte, chunk), make([]byte, chunk)}
+	h := newHasher(limit)
+	if err := h.feed(ctx, dst, src); err != nil {
+		return sums{}, err
+	}
+	return h.sums(), nil
+}
+
+// feed copies src to dst and hashes what it copies with both functions, side
+// by side and while the next chunk is being read: in one thread SHA-256 and
+// SHA-512 would take the sum of their times.
+func (h *hasher) feed(ctx context.Context, dst io.Writer, src io.Reader) error {
 	var hashing sync.WaitGroup
 	defer hashing.Wait()
-	var total int64
 	for i := 0; ; i = 1 - i {
-		n, readErr := fill(src, buffers[i])
+		n, readErr := fill(src, h.buffers[i])
 		hashing.Wait()
-		b := buffers[i][:n]
+		b := h.buffers[i][:n]
 		if err := ctx.Err(); err != nil {
-			return sums{}, err
+			return err
 		}
-		if total += int64(n); total > limit {
-			return sums{}, fmt.Errorf("%w: more than the allowed %d", errTooLarge, limit)
+		if h.total += int64(n); h.total > h.limit {
+			return fmt.Errorf("%w: more than the allowed %d", errTooLarge, h.limit)
 		}
-		hashing.Go(func() { h256.Write(b) })
-		hashing.Go(func() { h512.Write(b) })
+		hashing.Go(func() { h.h256.Write(b) })
+		hashing.Go(func() { h.h512.Write(b) })
 		if _, err := dst.Write(b); err != nil {
-			return sums{}, err
+			return err
+		}
+		if h.progress != nil {
+			h.progress(h.total)
 		}
 		if readErr == io.EOF {
-			break
+			return nil
 		}
 		if readErr != nil {
-			return sums{}, readErr
+			return readErr
 		}
 	}
-	hashing.Wait()
-	return sums{hex.EncodeToString(h256.Sum(nil)), hex.EncodeToString(h512.Sum(nil))}, nil
+}
+
+// sums are the digests of all that was fed.
+func (h *hasher) sums() sums {
+	return sums{hex.EncodeToString(h.h256.Sum(nil)), hex.EncodeToString(h.h512.Sum(nil))}
 }
 
 // fill reads until the buffer is full. io.ReadFull will not do: it reports the

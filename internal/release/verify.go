@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -48,14 +49,26 @@ func (e *UnboundError) Error() string {
 // have about 400 MB.
 const DefaultLimit = 8 << 30
 
+// UnstableError says that a source gave different wrong bytes when it was read
+// twice. That is a fault on the way, and says nothing about the release.
+type UnstableError struct{ Asset, URI, Want, First, Second string }
+
+// Error names the asset and the digests.
+func (e *UnstableError) Error() string {
+	return fmt.Sprintf("verifying asset %s: %s gave two different files, %s and %s, and neither is the manifest's %s", e.Asset, e.URI, e.First, e.Second, e.Want)
+}
+
 // Store keeps verified files under the digest of their content. The zero value
 // with Dir set is ready for use, from several goroutines and processes at once.
 type Store struct {
-	Dir          string       // holds sha256/<digest> and quarantine/; made when absent
+	Dir          string       // holds sha256/<digest>, partial/ and quarantine/; made when absent
 	Limit        int64        // bytes in one asset; 0 means DefaultLimit
 	AllowUnbound bool         // accept assets without digest
 	Open         Opener       // nil means the function Open
 	Log          *slog.Logger // where a damaged cache is reported; nil means nowhere
+	// Progress is told how many bytes of an asset have been read, and of how
+	// many, -1 where nobody says. It is called from several goroutines.
+	Progress func(asset string, done, size int64)
 
 	mu    sync.Mutex
 	files map[string]*cached
@@ -91,8 +104,27 @@ func (s *Store) Fetch(ctx context.Context, r *Release, assetName string) (string
 			return s.answer(a, got)
 		}
 	}
-	return s.pull(ctx, root, a)
+	return s.pull(ctx, root, entry, a)
 }
+
+// Held returns the path that Fetch would, if the store has the asset's bytes
+// already. Nothing is fetched.
+func (s *Store) Held(ctx context.Context, r *Release, assetName string) (string, bool) {
+	a, err := r.Asset(assetName)
+	if err != nil || a.SHA256 == "" {
+		return "", false
+	}
+	if _, err := os.Lstat(filepath.Join(s.Dir, filepath.FromSlash(place(a.SHA256)))); err != nil {
+		return "", false // and no store is made
+	}
+	local := &Store{Dir: s.Dir, Limit: s.Limit, Log: s.Log, Open: func(context.Context, Asset, int64) (Source, error) {
+		return Source{}, errNotHeld
+	}}
+	path, err := local.Fetch(ctx, r, assetName)
+	return path, err == nil
+}
+
+var errNotHeld = errors.New("not in the store")
 
 // answer checks a file of the store against the asset: its name vouches for
 // sha256 only, and the manifest's sha512 may contradict that.
@@ -129,7 +161,7 @@ func (s *Store) root() (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{"sha256", "quarantine"} {
+	for _, dir := range []string{"sha256", "partial", "quarantine"} {
 		if err := root.MkdirAll(dir, 0o755); err != nil {
 			root.Close()
 			return nil, err
@@ -154,46 +186,6 @@ func (s *Store) entry(a Asset) *cached {
 		s.files[key] = &cached{}
 	}
 	return s.files[key]
-}
-
-// pull streams the asset from its source into the store.
-func (s *Store) pull(ctx context.Context, root *os.Root, a Asset) (string, error) {
-	open := s.Open
-	if open == nil {
-		open = Open
-	}
-	src, err := open(ctx, a)
-	if err != nil {
-		return "", fmt.Errorf("fetching asset %s from %s: %w", a.Name, a.URI, err)
-	}
-	defer src.Close()
-	temp, err := tempFile(root)
-	if err != nil {
-		return "", fmt.Errorf("fetching asset %s: making a file in the store: %w", a.Name, err)
-	}
-	defer func() {
-		temp.Close()
-		root.Remove(temp.name) // gone when it was renamed
-	}()
-	limit := s.Limit
-	if limit <= 0 {
-		limit = DefaultLimit
-	}
-	got, err := stream(ctx, temp, src, limit)
-	if err != nil {
-		return "", fmt.Errorf("fetching asset %s from %s: %w", a.Name, a.URI, err)
-	}
-	if want, have, same := got.against(a); !same {
-		kept, err := s.quarantine(root, temp.name, got.sha256)
-		if err != nil {
-			s.log().Warn("wrong bytes could not be kept", "asset", a.Name, "err", err)
-		}
-		return "", &DigestError{Asset: a.Name, URI: a.URI, Want: want, Got: have, Quarantined: kept}
-	}
-	if err := publish(root, temp, place(got.sha256), mode(a)); err != nil {
-		return "", fmt.Errorf("fetching asset %s: writing to the store: %w", a.Name, err)
-	}
-	return s.answer(a, got)
 }
 
 // place is the name of a file with this SHA-256, in the store's root.
