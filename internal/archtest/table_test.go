@@ -38,6 +38,7 @@ var table = []row{
 		never: join(exec, disk, network, clusters, commandLine), pure: true,
 	},
 	{dir: "matrix", ours: []string{"internal/strict"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/inventory", ours: []string{"internal/strict"}, never: join(exec, disk, clusters, commandLine, []string{"net", "net/http/..."}), pure: true},
 	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
 	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/report", ours: []string{"internal/result"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
