@@ -68,6 +68,8 @@ var table = []row{
 	{dir: "internal/stabletar", never: join([]string{"os/exec", "plugin"}, network, clusters, commandLine)},
 	{dir: "internal/claim", never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/cluster", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/remote", ours: []string{"internal/cluster"}, never: join(exec, clusters, commandLine)},
+	{dir: "internal/remote/remotetest", never: join(clusters, commandLine)},
 	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/doctor", ours: []string{"internal/scratch"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/ginkgo", ours: []string{"internal/scratch", "internal/sink"}, never: join(clusters, commandLine)},
@@ -83,7 +85,7 @@ var table = []row{
 		dir: "internal/provision/*", never: commandLine,
 		ours: []string{
 			"internal/bootstrap", "internal/cache", "internal/cluster", "internal/debootstrap", "internal/nodeos",
-			"internal/provision", "internal/release", "internal/scratch", "internal/sink", "matrix",
+			"internal/inventory", "internal/provision", "internal/release", "internal/remote", "internal/scratch", "internal/sink", "matrix",
 		},
 	},
 
@@ -138,6 +140,8 @@ var only = []struct {
 		imports: []string{module + "/internal/provision/fake", module + "/internal/provision/provisiontest"},
 		why:     "clusters that do not exist are for tests",
 	},
+	{imports: []string{module + "/internal/remote/remotetest"}, why: "it lets in whom a test wants"},
+	{imports: []string{"golang.org/x/crypto/ssh/..."}, by: []string{"internal/remote", "internal/remote/remotetest", "internal/provision/metal"}, why: "machines are reached in one way"},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},
 	{imports: []string{module + "/internal/strict/stricttest"}, why: "it damages files, for tests"},
 	{imports: []string{"testing"}, by: []string{"internal/provision/provisiontest"}, why: "it would put test flags into the program"},
