@@ -89,7 +89,7 @@ var table = []row{
 		},
 	},
 
-	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release"}, never: join(exec, disk, commandLine, formats)},
+	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release", "internal/sink"}, never: join(exec, disk, commandLine, formats)},
 
 	// What runs in clusters, and the loop that runs it.
 	{
