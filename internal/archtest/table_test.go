@@ -40,6 +40,7 @@ var table = []row{
 	{dir: "matrix/cover", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "matrix/cover/check", ours: []string{"matrix/cover"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "matrix", ours: []string{"internal/strict"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/inventory", ours: []string{"internal/strict"}, never: join(exec, disk, clusters, commandLine, []string{"net", "net/http/..."}), pure: true},
 	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
 	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/report", ours: []string{"internal/result"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
@@ -72,6 +73,8 @@ var table = []row{
 	{dir: "internal/stabletar", never: join([]string{"os/exec", "plugin"}, network, clusters, commandLine)},
 	{dir: "internal/claim", never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/cluster", never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "internal/remote", ours: []string{"internal/cluster"}, never: join(exec, clusters, commandLine)},
+	{dir: "internal/remote/remotetest", never: join(clusters, commandLine)},
 	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/doctor", ours: []string{"internal/scratch"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/ginkgo", ours: []string{"internal/scratch", "internal/sink"}, never: join(clusters, commandLine)},
@@ -87,11 +90,11 @@ var table = []row{
 		dir: "internal/provision/*", never: commandLine,
 		ours: []string{
 			"internal/bootstrap", "internal/cache", "internal/cluster", "internal/debootstrap", "internal/nodeos",
-			"internal/provision", "internal/release", "internal/scratch", "internal/sink", "matrix",
+			"internal/inventory", "internal/provision", "internal/release", "internal/remote", "internal/scratch", "internal/sink", "matrix",
 		},
 	},
 
-	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release"}, never: join(exec, disk, commandLine, formats)},
+	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release", "internal/sink"}, never: join(exec, disk, commandLine, formats)},
 
 	// What runs in clusters, and the loop that runs it.
 	{
@@ -142,6 +145,8 @@ var only = []struct {
 		imports: []string{module + "/internal/provision/fake", module + "/internal/provision/provisiontest"},
 		why:     "clusters that do not exist are for tests",
 	},
+	{imports: []string{module + "/internal/remote/remotetest"}, why: "it lets in whom a test wants"},
+	{imports: []string{"golang.org/x/crypto/ssh/..."}, by: []string{"internal/remote", "internal/remote/remotetest", "internal/provision/metal"}, why: "machines are reached in one way"},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},
 	{imports: []string{module + "/internal/strict/stricttest"}, why: "it damages files, for tests"},
 	{imports: []string{"testing"}, by: []string{"internal/provision/provisiontest"}, why: "it would put test flags into the program"},

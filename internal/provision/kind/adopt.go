@@ -9,6 +9,7 @@ import (
 
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -46,17 +47,10 @@ func (p *provisioner) adopt(ctx context.Context, lease provision.Lease, spec pro
 	}
 	ctx, cancel := context.WithTimeout(ctx, adoptTime)
 	defer cancel()
-	if err := awaitReady(ctx, c, spec, wired()); err != nil {
+	if err := awaitReady(ctx, c, spec, bootstrap.Wired()); err != nil {
 		return nil, fmt.Errorf("taking over the cluster of lease %s: %w", lease.Name, err)
 	}
 	return c, nil
-}
-
-// wired is a pod network that was set up before.
-func wired() wiring {
-	done := make(chan error, 1)
-	done <- nil
-	return wiring{stop: func() {}, done: done}
 }
 
 // allRun is an error unless the lease's containers are the nodes, and run.

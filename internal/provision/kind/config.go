@@ -10,12 +10,10 @@ import (
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 )
-
-// podSubnet is the range of pod addresses; each node gets a /24 of it.
-const podSubnet = "10.244.0.0/16"
 
 // host is what a cluster's configuration depends on besides the release.
 type host struct {
@@ -77,7 +75,7 @@ func clusterConfig(h host, image string, spec provision.Spec) (*v1alpha4.Cluster
 	cfg := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Nodes:                []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: image}},
-		Networking:           v1alpha4.Networking{DisableDefaultCNI: true, PodSubnet: podSubnet, APIServerAddress: "127.0.0.1"},
+		Networking:           v1alpha4.Networking{DisableDefaultCNI: true, PodSubnet: bootstrap.PodSubnet, APIServerAddress: "127.0.0.1"},
 		KubeadmConfigPatches: []string{patch},
 	}
 	for range spec.Workers {

@@ -50,7 +50,7 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 			}
 		}
 	}
-	if errors.Is(cause, errNotReady) || errors.Is(cause, bootstrap.ErrNotReady) {
+	if errors.Is(cause, bootstrap.ErrUnready) || errors.Is(cause, bootstrap.ErrNotReady) {
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: journal(ctx, nodes[0].name, "kubelet"), Err: cause}
 	}
 	if step := kubeadmFailed(cause); step != nil {

@@ -42,7 +42,7 @@ func wellAfter(t *testing.T, spoil func(engine)) {
 }
 
 func TestDiagnoseBlames(t *testing.T) {
-	notReady := fmt.Errorf("%w: node q-1-worker is not Ready: no network", errNotReady)
+	notReady := fmt.Errorf("%w: node q-1-worker is not Ready: no network", bootstrap.ErrUnready)
 	nothing := func(engine) {}
 	tests := []struct {
 		name    string
@@ -115,7 +115,7 @@ func TestDiagnoseAfterTheEnd(t *testing.T) {
 	late, end := context.WithTimeout(context.Background(), 0)
 	defer end()
 	for name, ctx := range map[string]context.Context{"cancelled": cancelled, "too late": late} {
-		for _, cause := range []error{errNotReady, errCancelled, kubeadmFailure(), errors.New("signal: killed"), &provision.ProductError{Err: errors.New("seen before")}} {
+		for _, cause := range []error{bootstrap.ErrUnready, errCancelled, kubeadmFailure(), errors.New("signal: killed"), &provision.ProductError{Err: errors.New("seen before")}} {
 			err := cutShort(ctx, diagnose(ctx, testLease("q-1"), cause))
 			var product *provision.ProductError
 			if !errors.Is(err, ctx.Err()) || errors.As(err, &product) {
@@ -130,39 +130,11 @@ func TestDiagnoseAfterTheEnd(t *testing.T) {
 	if got := cutShort(cancelled, nil); got != nil {
 		t.Errorf("no error became %v", got)
 	}
-	if got := cutShort(ctx, errNotReady); got != errNotReady {
+	if got := cutShort(ctx, bootstrap.ErrUnready); got != bootstrap.ErrUnready {
 		t.Errorf("an error in time became %v", got)
 	}
 	if err := diagnose(ctx, testLease("q-1"), fmt.Errorf("%w: by hand", errCancelled)); !errors.Is(err, errCancelled) {
 		t.Errorf("cancelled otherwise: %v", err)
-	}
-}
-
-func TestNetworkFaultsAreTold(t *testing.T) {
-	done := func(err error) wiring {
-		c := make(chan error, 1)
-		c <- err
-		return wiring{stop: func() {}, done: c}
-	}
-	ctx := context.Background()
-	if err := networkReady(ctx, done(nil)); err != nil {
-		t.Error(err)
-	}
-	if err := networkReady(ctx, done(errors.New("2 of 3 nodes"))); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "2 of 3 nodes") {
-		t.Errorf("a node that was given nothing: %v", err)
-	}
-	ours := &cluster.ExitError{Node: "n", Cmd: cluster.Command("sh"), Code: 127}
-	if err := networkReady(ctx, done(ours)); err == nil || errors.Is(err, errNotReady) {
-		t.Errorf("our own script failed, and the release is blamed: %v", err)
-	}
-	// When the time is up, the last complaint says why.
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
-	defer cancel()
-	result := make(chan error, 2)
-	stopped := wiring{stop: func() { result <- errors.New("the last complaint") }, done: result}
-	time.AfterFunc(20*time.Second, func() { result <- errors.New("nobody stopped it") })
-	if err := networkReady(ctx, stopped); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the last complaint") {
-		t.Errorf("too late: %v", err)
 	}
 }
 

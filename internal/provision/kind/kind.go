@@ -12,6 +12,7 @@ import (
 
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/nodeos"
@@ -100,12 +101,12 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}
-	way := &access{kubeconfig: func() (string, error) { return provider.KubeConfig(lease.Name, false) }, sink: p.cfg.Sink, file: c.Kubeconfig}
+	way := &bootstrap.Access{Kubeconfig: func(context.Context) (string, error) { return provider.KubeConfig(lease.Name, false) }, Sink: p.cfg.Sink, File: c.Kubeconfig}
 	wiring, err := setUp(ctx, lease, c, way, logger)
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
 	}
-	defer wiring.stop()
+	defer wiring.Stop()
 	spec.Phase("ready")
 	if err := awaitReady(ctx, c, spec, wiring); err != nil {
 		return nil, diagnose(ctx, lease, err)

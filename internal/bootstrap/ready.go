@@ -1,10 +1,9 @@
-package kind
+package bootstrap
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -15,30 +14,21 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
-	"github.com/qualify-dev/qualify/internal/provision"
 )
 
 // readyTime is how long a cluster may take from kubeadm's success to Ready.
 const readyTime = 3 * time.Minute
 
-// errNotReady blames the release: the engine works, kubeadm succeeded, and
-// the cluster does not become what was asked for.
-var errNotReady = errors.New("the cluster did not become ready")
+// ErrUnready marks a cluster that kubeadm has set up, and that does not become
+// what was asked for.
+var ErrUnready = errors.New("the cluster did not become ready")
 
-// awaitReady returns when everything that "ready" means was seen: pod network
+// Ready returns when everything that "ready" means was seen: pod network
 // on every node, the API server's version, the node count, every node Ready at
 // the release's version, cluster DNS answering every node.
-func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, network wiring) error {
+func Ready(ctx context.Context, client kubernetes.Interface, c *cluster.Cluster, version string, network Wiring) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	text, err := os.ReadFile(c.Kubeconfig)
-	if err != nil {
-		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
-	}
-	client, err := newClient(text)
-	if err != nil {
-		return err
-	}
 	if err := networkReady(ctx, network); err != nil {
 		return err
 	}
@@ -47,17 +37,17 @@ func awaitReady(ctx context.Context, c *cluster.Cluster, spec provision.Spec, ne
 		return fmt.Errorf("asking the API server for its version: %w", err)
 	}
 	c.Version = server.GitVersion
-	if want := spec.Release.Kubernetes(); !sameVersion(c.Version, want) {
-		return fmt.Errorf("%w: the API server says it is %s, the release is %s", errNotReady, c.Version, want)
+	if !sameVersion(c.Version, version) {
+		return fmt.Errorf("%w: the API server says it is %s, the release is %s", ErrUnready, c.Version, version)
 	}
-	if err := until(ctx, func() error { return nodesReady(ctx, client, c, spec.Release.Kubernetes()) }); err != nil {
+	if err := until(ctx, func() error { return nodesReady(ctx, client, c, version) }); err != nil {
 		return err
 	}
 	return until(ctx, func() error { return dnsAnswers(ctx, client, c) })
 }
 
 // networkReady waits for the pod network.
-func networkReady(ctx context.Context, network wiring) error {
+func networkReady(ctx context.Context, network Wiring) error {
 	var err error
 	select {
 	case err = <-network.done:
@@ -72,7 +62,7 @@ func networkReady(ctx context.Context, network wiring) error {
 	case errors.As(err, &script):
 		return fmt.Errorf("pod network: %w", err) // ours, on tools of the node OS
 	default:
-		return fmt.Errorf("%w: pod network: %w", errNotReady, err)
+		return fmt.Errorf("%w: pod network: %w", ErrUnready, err)
 	}
 }
 
@@ -93,7 +83,7 @@ func until(ctx context.Context, check func() error) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("%w: %w", errNotReady, last)
+			return fmt.Errorf("%w: %w", ErrUnready, last)
 		case <-time.After(poll / 2):
 		}
 	}

@@ -1,16 +1,20 @@
-package kind
+package bootstrap
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +25,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
-	"github.com/qualify-dev/qualify/internal/provision"
 )
 
 func TestSameVersion(t *testing.T) {
@@ -136,18 +139,18 @@ func TestUntil(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the real complaint") {
+	if !errors.Is(err, ErrUnready) || !strings.Contains(err.Error(), "the real complaint") {
 		t.Errorf("broken off: %v", err)
 	}
 	never := func() error { return errors.New("the last complaint") }
 	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	if err := until(ctx, never); !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), "the last complaint") {
+	if err := until(ctx, never); !errors.Is(err, ErrUnready) || !strings.Contains(err.Error(), "the last complaint") {
 		t.Errorf("too late: %v", err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())
 	cancel()
-	if err := until(ctx, never); !errors.Is(err, context.Canceled) || errors.Is(err, errNotReady) {
+	if err := until(ctx, never); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnready) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -172,7 +175,7 @@ func newAPI(c *cluster.Cluster) *apiServer {
 	return a
 }
 
-// ServeHTTP answers what awaitReady asks.
+// ServeHTTP answers what Ready asks.
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var answer any
 	switch path := strings.Split(r.URL.Path, "/"); {
@@ -192,11 +195,14 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer) // a client that has gone
 }
 
-// readyCluster is one on which awaitReady finds everything.
-func readyCluster(t *testing.T) (engine, *apiServer, *cluster.Cluster) {
+// readyCluster is one on which Ready finds everything.
+func readyCluster(t *testing.T) (*answering, *apiServer, *cluster.Cluster) {
 	t.Helper()
-	e := newEngine(t)
-	c := &cluster.Cluster{Name: "q-1", Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), Nodes: clusterNodes("q-1", 1)}
+	e := &answering{}
+	c := &cluster.Cluster{Name: "q-1", Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	for _, name := range []string{"q-1-control-plane", "q-1-worker"} {
+		c.Nodes = append(c.Nodes, cluster.Node{Name: name, Transport: answeringNode{e, name}})
+	}
 	api := newAPI(c)
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
@@ -209,55 +215,96 @@ func readyCluster(t *testing.T) (engine, *apiServer, *cluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.write("dns", string(answerTo(t, question, dnsmessage.RCodeSuccess, &dnsmessage.AResource{A: [4]byte{10, 96, 0, 1}})))
+	e.dns = string(answerTo(t, question, dnsmessage.RCodeSuccess, &dnsmessage.AResource{A: [4]byte{10, 96, 0, 1}}))
 	return e, api, c
 }
 
-// look is what awaitReady repeats: the nodes, then cluster DNS.
+func clientOf(t *testing.T, c *cluster.Cluster) kubernetes.Interface {
+	t.Helper()
+	client, err := NewClient([]byte(readFile(t, c.Kubeconfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// look is what Ready repeats: the nodes, then cluster DNS.
 func look(t *testing.T, c *cluster.Cluster) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client, err := newClient([]byte(readFile(t, c.Kubeconfig)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientOf(t, c)
 	if err := nodesReady(ctx, client, c, "v1.34.4"); err != nil {
 		return err
 	}
 	return dnsAnswers(ctx, client, c)
 }
 
-func (e engine) answersDNS() {
-	e.on("exec --privileged -i q-1-* bash *resolve 10.*", "cat >/dev/null; cat dns; exit 0")
+// answering are nodes that run everything, and ask DNS with the answer of a
+// test's choice.
+type answering struct {
+	dns    string
+	silent string // the node that gets no answer
+
+	mu   sync.Mutex
+	runs []string // the last word of each command
 }
+
+func (e *answering) calls() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.runs)
+}
+
+type answeringNode struct {
+	*answering
+	name string
+}
+
+// Exec answers.
+func (n answeringNode) Exec(_ context.Context, cmd cluster.Cmd) (cluster.Output, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.runs = append(n.runs, cmd.Argv[len(cmd.Argv)-1])
+	if n.name == n.silent {
+		return cluster.Output{}, &cluster.ExitError{Node: n.name, Cmd: cmd, Code: 124}
+	}
+	return cluster.Output{Stdout: []byte(n.dns)}, nil
+}
+
+// Put is not used.
+func (answeringNode) Put(context.Context, string, fs.FileMode, io.Reader) error {
+	return errors.ErrUnsupported
+}
+
+// Get is not used.
+func (answeringNode) Get(context.Context, string, io.Writer) error { return errors.ErrUnsupported }
 
 func TestReadinessComplains(t *testing.T) {
 	tests := []struct {
 		name  string
-		spoil func(engine, *apiServer)
+		spoil func(*answering, *apiServer)
 		says  string // "" is ready
 	}{
-		{"ready", func(engine, *apiServer) {}, ""},
-		{"another kubelet", func(_ engine, a *apiServer) { a.nodes[1].Status.NodeInfo.KubeletVersion = "v1.33.0" }, "q-1-worker runs kubelet v1.33.0"},
-		{"a node is missing", func(_ engine, a *apiServer) { a.nodes = a.nodes[:1] }, "1 of 2 nodes have joined"},
-		{"a node too many", func(_ engine, a *apiServer) { a.nodes = append(a.nodes, a.nodes[0]) }, "3 of 2 nodes have joined"},
-		{"a node is not Ready", func(_ engine, a *apiServer) {
+		{"ready", func(*answering, *apiServer) {}, ""},
+		{"another kubelet", func(_ *answering, a *apiServer) { a.nodes[1].Status.NodeInfo.KubeletVersion = "v1.33.0" }, "q-1-worker runs kubelet v1.33.0"},
+		{"a node is missing", func(_ *answering, a *apiServer) { a.nodes = a.nodes[:1] }, "1 of 2 nodes have joined"},
+		{"a node too many", func(_ *answering, a *apiServer) { a.nodes = append(a.nodes, a.nodes[0]) }, "3 of 2 nodes have joined"},
+		{"a node is not Ready", func(_ *answering, a *apiServer) {
 			a.nodes[1].Status.Conditions[0] = corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Message: "no network"}
 		}, "q-1-worker is not Ready: no network"},
-		{"a node is unknown", func(_ engine, a *apiServer) { a.nodes[0].Status.Conditions[0].Status = corev1.ConditionUnknown }, "q-1-control-plane is not Ready"},
-		{"a node says nothing", func(_ engine, a *apiServer) { a.nodes[0].Status.Conditions = nil }, "no such condition yet"},
-		{"no DNS", func(_ engine, a *apiServer) { a.dns = nil; delete(a.services, "kube-system/kube-dns") }, "finding the DNS service"},
-		{"no API service", func(_ engine, a *apiServer) { delete(a.services, "default/kubernetes") }, "finding the API service"},
-		{"another address", func(_ engine, a *apiServer) { a.services["default/kubernetes"] = "10.96.0.2" }, `says "10.96.0.1", the service has 10.96.0.2`},
-		{"DNS is silent on a worker", func(e engine, _ *apiServer) { e.on("exec --privileged -i q-1-worker *", "exit 124") }, "asked from node q-1-worker: no answer"},
-		{"DNS says nonsense", func(e engine, _ *apiServer) { e.write("dns", "nonsense") }, "the answer is not understood"},
+		{"a node is unknown", func(_ *answering, a *apiServer) { a.nodes[0].Status.Conditions[0].Status = corev1.ConditionUnknown }, "q-1-control-plane is not Ready"},
+		{"a node says nothing", func(_ *answering, a *apiServer) { a.nodes[0].Status.Conditions = nil }, "no such condition yet"},
+		{"no DNS", func(_ *answering, a *apiServer) { a.dns = nil; delete(a.services, "kube-system/kube-dns") }, "finding the DNS service"},
+		{"no API service", func(_ *answering, a *apiServer) { delete(a.services, "default/kubernetes") }, "finding the API service"},
+		{"another address", func(_ *answering, a *apiServer) { a.services["default/kubernetes"] = "10.96.0.2" }, `says "10.96.0.1", the service has 10.96.0.2`},
+		{"DNS is silent on a worker", func(e *answering, _ *apiServer) { e.silent = "q-1-worker" }, "asked from node q-1-worker: no answer"},
+		{"DNS says nonsense", func(e *answering, _ *apiServer) { e.dns = "nonsense" }, "the answer is not understood"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e, api, c := readyCluster(t)
 			tt.spoil(e, api)
-			e.answersDNS()
 			err := look(t, c)
 			if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("error %v, want %q", err, tt.says)
@@ -278,12 +325,11 @@ func TestDNSIsAskedWhereItAnswersFirst(t *testing.T) {
 	} {
 		e, api, c := readyCluster(t)
 		api.dns = pods
-		e.answersDNS()
 		if err := look(t, c); err != nil {
 			t.Error(err)
 		}
 		for _, call := range e.calls() {
-			if !strings.HasSuffix(call, "resolve "+want) {
+			if call != want {
 				t.Errorf("asked %s, want %s", call, want)
 			}
 		}
@@ -293,7 +339,7 @@ func TestDNSIsAskedWhereItAnswersFirst(t *testing.T) {
 	}
 }
 
-func TestAwaitReady(t *testing.T) {
+func TestReady(t *testing.T) {
 	tests := []struct {
 		name     string
 		spoil    func(*apiServer)
@@ -308,21 +354,18 @@ func TestAwaitReady(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e, api, c := readyCluster(t)
+			_, api, c := readyCluster(t)
 			tt.spoil(api)
-			e.answersDNS()
-			wired := make(chan error, 1)
-			wired <- nil
 			ctx, cancel := context.WithTimeout(context.Background(), tt.patience)
 			defer cancel()
-			err := awaitReady(ctx, c, provision.Spec{Release: testRelease("v1.34.4")}, wiring{stop: func() {}, done: wired})
+			err := Ready(ctx, clientOf(t, c), c, "v1.34.4", Wired())
 			if tt.says == "" {
 				if err != nil || c.Version != api.version {
 					t.Errorf("version %q, %v", c.Version, err)
 				}
 				return
 			}
-			if !errors.Is(err, errNotReady) || !strings.Contains(err.Error(), tt.says) {
+			if !errors.Is(err, ErrUnready) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("error %v, want %q", err, tt.says)
 			}
 		})
@@ -338,15 +381,11 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 		api.nodes[i].Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("172.18.0.%d", i+2)}}
 	}
 	give(0)
-	e.on("exec --privileged q-1-*", "exit 0")
-	client, err := newClient([]byte(readFile(t, c.Kubeconfig)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &podNetwork{
-		wired: map[string]string{}, seen: map[string]time.Time{},
-		client:   func(context.Context) (kubernetes.Interface, error) { return nil, errors.New("not yet") },
-		forwards: func(context.Context, string) error { return nil },
+	client := clientOf(t, c)
+	p := &PodNetwork{
+		Nodes: c.Nodes, wired: map[string]string{}, seen: map[string]time.Time{},
+		Client:   func(context.Context) (kubernetes.Interface, error) { return nil, errors.New("not yet") },
+		Forwards: func(context.Context, string) error { return nil },
 	}
 	for i, want := range []int{1, 1, 3, 3} { // so many scripts have been run
 		if i == 2 {
@@ -360,8 +399,8 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 			t.Errorf("look %d: %d scripts, want %d", i, got, want)
 		}
 	}
-	wires := p.start(context.Background(), 3)
-	time.AfterFunc(100*time.Millisecond, wires.stop)
+	wires := p.Start(context.Background())
+	time.AfterFunc(100*time.Millisecond, wires.Stop)
 	if err := <-wires.done; err == nil {
 		t.Error("a network was done without its kubeconfig")
 	}
@@ -372,9 +411,9 @@ func TestPodNetworkWiresWhoJoins(t *testing.T) {
 func TestPodNetworkAwaitsTheProxy(t *testing.T) {
 	silent := errors.New("connection refused")
 	asked := ""
-	p := &podNetwork{
+	p := &PodNetwork{
 		wired: map[string]string{}, seen: map[string]time.Time{},
-		forwards: func(_ context.Context, address string) error {
+		Forwards: func(_ context.Context, address string) error {
 			asked = address
 			return silent
 		},
@@ -403,7 +442,7 @@ func TestPodNetworkAwaitsTheProxy(t *testing.T) {
 		}
 	}
 	p.seen = map[string]time.Time{}
-	p.forwards = func(context.Context, string) error { return nil }
+	p.Forwards = func(context.Context, string) error { return nil }
 	if err := await(head); err != nil {
 		t.Errorf("the proxy forwards: %v", err)
 	}
@@ -411,7 +450,7 @@ func TestPodNetworkAwaitsTheProxy(t *testing.T) {
 
 func TestProxyForwards(t *testing.T) {
 	const address = "127.77.0.1" // all of 127/8 is this machine
-	if err := proxyForwards(context.Background(), address); err == nil {
+	if err := ProxyForwards(context.Background(), address); err == nil {
 		t.Error("nobody listens, and it forwards")
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(address, "10256"))
@@ -427,20 +466,39 @@ func TestProxyForwards(t *testing.T) {
 	})}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-	if err := proxyForwards(context.Background(), address); err == nil || !strings.Contains(err.Error(), "503") {
+	if err := ProxyForwards(context.Background(), address); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("a proxy that is not ready: %v", err)
 	}
 	status = http.StatusOK
-	if err := proxyForwards(context.Background(), address); err != nil {
+	if err := ProxyForwards(context.Background(), address); err != nil {
 		t.Error(err)
 	}
 }
 
-func readFile(t *testing.T, file string) string {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+func TestNetworkFaultsAreTold(t *testing.T) {
+	done := func(err error) Wiring {
+		c := make(chan error, 1)
+		c <- err
+		return Wiring{stop: func() {}, done: c}
 	}
-	return string(data)
+	ctx := context.Background()
+	if err := networkReady(ctx, done(nil)); err != nil {
+		t.Error(err)
+	}
+	if err := networkReady(ctx, done(errors.New("2 of 3 nodes"))); !errors.Is(err, ErrUnready) || !strings.Contains(err.Error(), "2 of 3 nodes") {
+		t.Errorf("a node that was given nothing: %v", err)
+	}
+	ours := &cluster.ExitError{Node: "n", Cmd: cluster.Command("sh"), Code: 127}
+	if err := networkReady(ctx, done(ours)); err == nil || errors.Is(err, ErrUnready) {
+		t.Errorf("our own script failed, and the release is blamed: %v", err)
+	}
+	// When the time is up, the last complaint says why.
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	result := make(chan error, 2)
+	stopped := Wiring{stop: func() { result <- errors.New("the last complaint") }, done: result}
+	time.AfterFunc(20*time.Second, func() { result <- errors.New("nobody stopped it") })
+	if err := networkReady(ctx, stopped); !errors.Is(err, ErrUnready) || !strings.Contains(err.Error(), "the last complaint") {
+		t.Errorf("too late: %v", err)
+	}
 }

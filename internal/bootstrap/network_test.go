@@ -1,4 +1,4 @@
-package kind
+package bootstrap
 
 import (
 	"encoding/json"
@@ -105,7 +105,7 @@ func (h networkHost) run(script string) []string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return lines(string(log))
+	return strings.Split(strings.TrimSpace(string(log)), "\n")
 }
 
 func (h networkHost) config() (os.FileInfo, string) {

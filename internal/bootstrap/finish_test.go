@@ -1,4 +1,4 @@
-package kind
+package bootstrap
 
 import (
 	"context"
@@ -47,13 +47,13 @@ func (a *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // wayTo is the access to a server's API.
-func wayTo(t *testing.T, handler http.Handler) *access {
+func wayTo(t *testing.T, handler http.Handler) *Access {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	text := "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: '" + server.URL + "'}}]\n" +
 		"contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\ncurrent-context: c\n"
-	return &access{kubeconfig: func() (string, error) { return text, nil }, sink: sink.New(redact.New()), file: filepath.Join(t.TempDir(), "kubeconfig")}
+	return &Access{Kubeconfig: func(context.Context) (string, error) { return text, nil }, Sink: sink.New(redact.New()), File: filepath.Join(t.TempDir(), "kubeconfig")}
 }
 
 func controlPlaneNode() corev1.Node {
@@ -66,7 +66,7 @@ func TestFinish(t *testing.T) {
 	const class = "POST /apis/storage.k8s.io/v1/storageclasses "
 	for _, alone := range []bool{false, true} {
 		api := &asked{nodes: []corev1.Node{controlPlaneNode(), {ObjectMeta: metav1.ObjectMeta{Name: "bare"}}}}
-		if err := finish(context.Background(), wayTo(t, api), alone); err != nil {
+		if err := Finish(context.Background(), wayTo(t, api), alone); err != nil {
 			t.Error(err)
 		}
 		if len(api.changes) == 0 || !strings.HasPrefix(api.changes[0], class) || !strings.Contains(api.changes[0], "storageclass.kubernetes.io/is-default-class") {
@@ -87,13 +87,13 @@ func TestFinish(t *testing.T) {
 
 func TestFinishFails(t *testing.T) {
 	for status, fails := range map[int]bool{http.StatusConflict: false, http.StatusInternalServerError: true} {
-		err := finish(context.Background(), wayTo(t, &asked{class: status}), false)
-		if fails != errors.Is(err, errNotReady) || fails != (err != nil) {
+		err := Finish(context.Background(), wayTo(t, &asked{class: status}), false)
+		if fails != errors.Is(err, ErrUnready) || fails != (err != nil) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
-	none := &access{kubeconfig: func() (string, error) { return "", errors.New("no file") }}
-	if err := finish(context.Background(), none, false); err == nil || !strings.Contains(err.Error(), "no file") {
+	none := &Access{Kubeconfig: func(context.Context) (string, error) { return "", errors.New("no file") }}
+	if err := Finish(context.Background(), none, false); err == nil || !strings.Contains(err.Error(), "no file") {
 		t.Errorf("without access: %v", err)
 	}
 }
@@ -102,9 +102,9 @@ func TestFinishFails(t *testing.T) {
 func TestAccess(t *testing.T) {
 	var looks atomic.Int32
 	a := wayTo(t, http.NotFoundHandler())
-	text, _ := a.kubeconfig()
+	text, _ := a.Kubeconfig(context.Background())
 	ready := false
-	a.kubeconfig = func() (string, error) {
+	a.Kubeconfig = func(context.Context) (string, error) {
 		looks.Add(1)
 		if !ready {
 			return "", errors.New("no such file")
@@ -112,31 +112,31 @@ func TestAccess(t *testing.T) {
 		return text, nil
 	}
 	for range 3 {
-		if c, err := a.client(context.Background()); err == nil || c != nil {
+		if c, err := a.Client(context.Background()); err == nil || c != nil {
 			t.Fatalf("client %v, %v", c, err)
 		}
 	}
 	if n := looks.Load(); n != 1 {
 		t.Errorf("%d looks at once", n)
 	}
-	if _, err := os.Stat(a.file); err == nil {
+	if _, err := os.Stat(a.File); err == nil {
 		t.Error("there is a kubeconfig of nothing")
 	}
 	ready, a.last = true, time.Time{}
 	for range 3 {
-		if c, err := a.client(context.Background()); err != nil || c == nil {
+		if c, err := a.Client(context.Background()); err != nil || c == nil {
 			t.Fatalf("client %v, %v", c, err)
 		}
 	}
 	if n := looks.Load(); n != 2 {
 		t.Errorf("%d looks in all", n)
 	}
-	info, err := os.Stat(a.file)
-	if err != nil || info.Mode().Perm() != 0o600 || readFile(t, a.file) != text {
+	info, err := os.Stat(a.File)
+	if err != nil || info.Mode().Perm() != 0o600 || readFile(t, a.File) != text {
 		t.Errorf("the kubeconfig: %v, %v", info, err)
 	}
-	a = &access{kubeconfig: func() (string, error) { return "not a kubeconfig: [", nil }, sink: a.sink, file: a.file}
-	if _, err := a.client(context.Background()); err == nil {
+	a = &Access{Kubeconfig: func(context.Context) (string, error) { return "not a kubeconfig: [", nil }, Sink: a.Sink, File: a.File}
+	if _, err := a.Client(context.Background()); err == nil {
 		t.Error("nonsense gives a client")
 	}
 }

@@ -1,4 +1,4 @@
-package kind
+package bootstrap
 
 import (
 	"context"
@@ -20,45 +20,61 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 )
 
-// podNetwork gives each node its pod network as soon as the API server has
+// PodSubnet is the range of pod addresses; each node gets a /24 of it.
+const PodSubnet = "10.244.0.0/16"
+
+// PodNetwork gives each node its pod network as soon as the API server has
 // assigned it a pod range, while the cluster is still coming up: the release's
 // ptp plugin with host-local addresses, and a route to each peer's range. It
 // needs no image and no daemon, so nothing of it can differ from the release.
-type podNetwork struct {
-	// client returns a client of the API server once the control plane has one.
-	client func(context.Context) (kubernetes.Interface, error)
-	// forwards is nil once a node's kube-proxy forwards Services.
-	forwards func(ctx context.Context, address string) error
-	wired    map[string]string    // what each node was last given
-	seen     map[string]time.Time // since when a node waits for its kube-proxy
+type PodNetwork struct {
+	Nodes []cluster.Node
+	// Client returns a client of the API server once the control plane has one.
+	Client func(context.Context) (kubernetes.Interface, error)
+	// Forwards is nil once the kube-proxy of the node with an address forwards
+	// Services.
+	Forwards func(ctx context.Context, address string) error
+
+	wired map[string]string    // what each node was last given
+	seen  map[string]time.Time // since when a node waits for its kube-proxy
 }
 
 // poll is how often the API server is asked for new nodes.
 const poll = 500 * time.Millisecond
 
-// wiring is a pod network that is being set up.
-type wiring struct {
+// Wiring is a pod network that is being set up.
+type Wiring struct {
 	stop func()       // ends the attempt, if it has not ended
 	done <-chan error // gives its one result
 }
 
-// start runs the setup beside kubeadm.
-func (p *podNetwork) start(ctx context.Context, want int) wiring {
+// Stop ends the attempt, if it has not ended.
+func (w Wiring) Stop() { w.stop() }
+
+// Wired is a pod network that was set up before.
+func Wired() Wiring {
+	done := make(chan error, 1)
+	done <- nil
+	return Wiring{stop: func() {}, done: done}
+}
+
+// Start runs the setup beside kubeadm, until all nodes are wired.
+func (p *PodNetwork) Start(ctx context.Context) Wiring {
 	done := make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
-	go func() { done <- p.run(ctx, want) }()
-	return wiring{stop: stop, done: done}
+	go func() { done <- p.run(ctx, len(p.Nodes)) }()
+	return Wiring{stop: stop, done: done}
 }
 
 // run wires nodes until want of them are, or ctx ends: then it tells what was
 // missing last.
-func (p *podNetwork) run(ctx context.Context, want int) error {
+func (p *PodNetwork) run(ctx context.Context, want int) error {
 	p.wired, p.seen = map[string]string{}, map[string]time.Time{}
 	// Complaints are normal while the API server comes up; the last one tells
 	// why, if the time runs out.
 	last := errors.New("the API server gave no node a pod range")
 	for {
-		if client, err := p.client(ctx); err == nil {
+		if client, err := p.Client(ctx); err == nil {
 			done, err := p.wire(ctx, client, want)
 			if err != nil && ctx.Err() == nil {
 				last = err
@@ -75,7 +91,8 @@ func (p *podNetwork) run(ctx context.Context, want int) error {
 	}
 }
 
-func newClient(kubeconfig []byte) (kubernetes.Interface, error) {
+// NewClient returns a client with the rights of a kubeconfig.
+func NewClient(kubeconfig []byte) (kubernetes.Interface, error) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster's kubeconfig: %w", err)
@@ -88,7 +105,7 @@ func newClient(kubeconfig []byte) (kubernetes.Interface, error) {
 
 // wire configures every node whose part changed and tells whether all want
 // nodes are complete.
-func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want int) (bool, error) {
+func (p *PodNetwork) wire(ctx context.Context, client kubernetes.Interface, want int) (bool, error) {
 	list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return false, fmt.Errorf("listing nodes: %w", err)
@@ -108,7 +125,7 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 		if p.wired[r.node] == script {
 			continue
 		}
-		if _, err := (node{r.node}).Exec(ctx, cluster.Script(script)); err != nil {
+		if err := p.give(ctx, r.node, script); err != nil {
 			return false, err
 		}
 		p.wired[r.node] = script
@@ -117,6 +134,16 @@ func (p *podNetwork) wire(ctx context.Context, client kubernetes.Interface, want
 		return false, fmt.Errorf("%d of %d nodes have been given a pod range", len(ranges), want)
 	}
 	return waits == nil, waits
+}
+
+// give runs a node's script on it.
+func (p *PodNetwork) give(ctx context.Context, name, script string) error {
+	at := slices.IndexFunc(p.Nodes, func(n cluster.Node) bool { return n.Name == name })
+	if at < 0 {
+		return fmt.Errorf("the API server has a node %s, which is none of the cluster's", name)
+	}
+	_, err := p.Nodes[at].Exec(ctx, cluster.Script(script))
+	return err
 }
 
 // proxyPatience is how long nodes are kept without a pod network for the sake
@@ -129,7 +156,7 @@ const proxyPatience = 20 * time.Second
 // DNS waits for the first node that is Ready. Started before Services are
 // forwarded there, it asks in vain for the API server's, and asks again only
 // after ten seconds or more.
-func (p *podNetwork) awaitProxy(ctx context.Context, r podRange, all []podRange) error {
+func (p *PodNetwork) awaitProxy(ctx context.Context, r podRange, all []podRange) error {
 	if p.wired[r.node] != "" {
 		return nil
 	}
@@ -140,7 +167,7 @@ func (p *podNetwork) awaitProxy(ctx context.Context, r podRange, all []podRange)
 		return nil
 	}
 	if r.controlPlane {
-		if err := p.forwards(ctx, r.address); err != nil {
+		if err := p.Forwards(ctx, r.address); err != nil {
 			return fmt.Errorf("kube-proxy of node %s: %w", r.node, err)
 		}
 		return nil
@@ -152,9 +179,9 @@ func (p *podNetwork) awaitProxy(ctx context.Context, r podRange, all []podRange)
 	return nil
 }
 
-// proxyForwards asks kube-proxy at its health port, which it serves once it has
+// ProxyForwards asks kube-proxy at its health port, which it serves once it has
 // set up what the API server told it.
-func proxyForwards(ctx context.Context, address string) error {
+func ProxyForwards(ctx context.Context, address string) error {
 	const port = "10256"
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -203,7 +230,7 @@ func podRanges(nodes []corev1.Node) []podRange {
 // Traffic that leaves the pod network goes out under the node's address.
 func nodeNetworkScript(own podRange, all []podRange) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "rule='-s %s ! -d %s -j MASQUERADE'\n", podSubnet, podSubnet)
+	fmt.Fprintf(&s, "rule='-s %s ! -d %s -j MASQUERADE'\n", PodSubnet, PodSubnet)
 	s.WriteString("iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule\n")
 	for _, peer := range all {
 		if peer.node != own.node {
