@@ -111,6 +111,30 @@ func TestRunSpecsLooksFirst(t *testing.T) {
 	}
 }
 
+// Where the release has a list of all specs, the binary may have no other.
+func TestRunSpecsKnowsAll(t *testing.T) {
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		known []string
+		want  string
+	}{
+		{[]string{"[sample] passes", "[sample] passes too", "[sample] passes at its second attempt"}, ""},
+		{[]string{"[sample] passes", "[sample] passes too"}, `has "[sample] passes at its second attempt", and 1 specs in all`},
+		{nil, "and 3 specs in all"},
+	} {
+		ran := 0
+		env := Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Expected: []string{"[sample] passes"}}
+		s := specs{binary: sample, all: `\[sample\] passes`, known: c.known}
+		err := s.run(t.Context(), env, func(result.Case) { ran++ })
+		if c.want == "" && (err != nil || ran != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || ran > 0) {
+			t.Errorf("%q: %d ran, %v", c.known, ran, err)
+		}
+	}
+}
+
 // A run that breaks off is an error, with the cases that ended before.
 func TestRunSpecsThatDie(t *testing.T) {
 	got, err := runSample(t, Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Expected: []string{"[sample] passes", "[sample] dying exits with 7"}})

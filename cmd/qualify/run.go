@@ -23,6 +23,7 @@ type runOptions struct {
 	os, k8s, provisioner, suites []string
 	file, release, results       string
 	policy                       string
+	conformance, focus, skip     string
 	workers, retries             int
 	how                          manner
 	noLive                       bool
@@ -77,6 +78,9 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 	f.StringSliceVar(&o.k8s, "k8s", nil, "Kubernetes versions: 1.34, v1.34.4, latest, n-1 (repeatable, comma-separated)")
 	f.StringSliceVar(&o.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
 	f.StringSliceVar(&o.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
+	f.StringVar(&o.conformance, "conformance", "", "how the conformance suite is run: quick (a fixed slice, the default), full (all of it)")
+	f.StringVar(&o.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
+	f.StringVar(&o.skip, "skip", "", "of the conformance suite, leave out the tests that match this regular expression; it is not complete then")
 	f.StringVarP(&o.file, "file", "f", "", "matrix file (default: the shipped matrix/default.yaml)")
 	f.StringVar(&o.release, "release", "", "qualify this release: a manifest, the directory that holds it, or source:v1.34.4")
 	policyFlag(cmd, &o.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
@@ -148,7 +152,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 		workers = s.matrix.Workers
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Releases: byVersion,
+		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Modes: o.modes(), Releases: byVersion,
 		Sources: sources, Retries: o.retries, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/matrix/policy"
 )
@@ -94,11 +96,34 @@ func (o *runOptions) suiteNames(m *matrix.Matrix) []string {
 	return m.Suites
 }
 
+// modes says how suites are run, where the flags say so.
+func (o *runOptions) modes() map[string]result.SuiteMode {
+	mode := result.SuiteMode{Mode: o.conformance, Focus: o.focus, Skip: o.skip}
+	if mode == (result.SuiteMode{}) {
+		return nil
+	}
+	return map[string]result.SuiteMode{conformanceSuite: mode}
+}
+
 // check refuses what cannot be run, everything at once.
 func (o *runOptions) check(s selected) error {
 	var problems []error
 	for _, name := range o.suiteNames(s.matrix) {
 		if _, err := o.w.suite(name); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if modes := o.modes(); len(modes) > 0 && !slices.Contains(o.suiteNames(s.matrix), conformanceSuite) {
+		problems = append(problems, fmt.Errorf("--conformance, --focus and --skip say how the suite %s is run, but it is not selected", conformanceSuite))
+	} else if suite, err := o.w.suite(conformanceSuite); err == nil && len(modes) > 0 {
+		mode, err := suite.In(o.conformance)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("--conformance: %w", err))
+		}
+		if mode.Whole && modes[conformanceSuite].Narrowed() {
+			problems = append(problems, fmt.Errorf("suite %s is whole in mode %s: take --focus and --skip away, or another mode", suite.Name, mode.Name))
+		}
+		if _, err := modes[conformanceSuite].Selected(nil); err != nil {
 			problems = append(problems, err)
 		}
 	}
