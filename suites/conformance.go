@@ -6,26 +6,41 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/qualify-dev/qualify/internal/cncf"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/schedule"
 )
 
 //go:embed data/conformance-quick.txt
 var conformanceQuickList string
 
-// conformance runs a fixed slice of the Kubernetes conformance suite with the
-// candidate's own test binary.
+// The modes of the conformance suite.
+const (
+	quick     = "quick"
+	full      = "full"
+	certified = "certified"
+)
+
+// conformance runs the Kubernetes conformance suite, or a fixed slice of it, with
+// the candidate's own test binary.
 func conformance() Suite {
 	return Suite{
 		Name:   "conformance",
-		Doc:    "a fixed list of [Conformance] specs from every SIG, run by the candidate's own e2e.test",
-		Expect: expectConformance,
-		Run:    runConformance,
+		Doc:    "the [Conformance] specs of the release, run by the candidate's own e2e.test: a fixed slice, or all of them",
+		Expect: expectQuick,
+		Modes: []Mode{
+			{Name: quick, Doc: "a fixed slice from every SIG that needs no image but agnhost and pause", Expect: expectQuick},
+			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour},
+			{Name: certified, Doc: "every conformance test, one after the other, with the files of a submission", Expect: expectAll, Budget: 10 * time.Hour},
+		},
+		Run: runConformance,
 	}
 }
 
-func expectConformance(rel *release.Release) ([]string, error) {
+func expectQuick(rel *release.Release) ([]string, error) {
 	list, err := names(conformanceQuickList)
 	if err != nil {
 		return nil, err
@@ -43,6 +58,8 @@ func expectConformance(rel *release.Release) ([]string, error) {
 	return list, nil
 }
 
+func expectAll(rel *release.Release) ([]string, error) { return cncf.TestsOf(rel.Kubernetes()) }
+
 func minorOf(version string) (int, error) {
 	parts := strings.Split(version, ".")
 	if len(parts) < 3 {
@@ -55,6 +72,9 @@ func minorOf(version string) (int, error) {
 	return minor, nil
 }
 
+// allConformance selects every conformance spec of a test binary.
+const allConformance = `\[Conformance\]`
+
 func runConformance(ctx context.Context, env Env, emit func(result.Case)) error {
 	binary, err := env.Artifact(ctx, "bin/linux/amd64/e2e.test")
 	if err != nil {
@@ -64,8 +84,34 @@ func runConformance(ctx context.Context, env Env, emit func(result.Case)) error 
 	if err != nil {
 		return err
 	}
-	return runSpecs(ctx, env, binary, []string{
+	specs := specs{binary: binary, args: []string{
 		"--provider=skeleton", "--kubeconfig=" + env.Cluster.Kubeconfig, "--kubectl-path=" + kubectl,
 		"--disable-log-dump", "--dump-logs-on-failure=false",
-	}, emit)
+	}}
+	specs.alone = env.Mode == certified
+	if env.Mode == full || env.Mode == certified {
+		// What the release's own list lacks and the binary has is no detail: one of
+		// the two is of another version.
+		specs.all = allConformance
+		if specs.known, err = expectAll(env.Release); err != nil {
+			return err
+		}
+	}
+	if env.Expected, err = longestFirst(env.Release, env.Expected); err != nil {
+		return err
+	}
+	return specs.run(ctx, env, emit)
+}
+
+// longestFirst puts specs in the order in which they should start.
+func longestFirst(rel *release.Release, names []string) ([]string, error) {
+	minor, err := minorOf(rel.Kubernetes())
+	if err != nil {
+		return nil, err
+	}
+	medians, err := schedule.Medians(minor)
+	if err != nil {
+		return nil, err
+	}
+	return schedule.Order(names, schedule.NewEstimates(medians)).Names(), nil
 }

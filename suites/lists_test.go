@@ -60,7 +60,7 @@ func TestExpected(t *testing.T) {
 // sigs are the groups that have conformance specs.
 var sigs = []string{"api-machinery", "apps", "architecture", "auth", "cli", "instrumentation", "network", "node", "scheduling", "storage"}
 
-func TestExpectConformance(t *testing.T) {
+func TestExpectQuick(t *testing.T) {
 	const (
 		older = "[sig-storage] Secrets should be consumable from pods in volume [NodeConformance] [Conformance]"
 		newer = "[sig-storage] Secrets should be consumable from pods in volume [Conformance] [NodeConformance]"
@@ -68,7 +68,7 @@ func TestExpectConformance(t *testing.T) {
 	)
 	form := regexp.MustCompile(`^\[sig-([a-z-]+)\] .*\[Conformance\]( \[NodeConformance\])?$`)
 	for minor := 33; minor <= 40; minor++ {
-		list, err := expectConformance(releaseOf(fmt.Sprintf("v1.%d.2", minor)))
+		list, err := expectQuick(releaseOf(fmt.Sprintf("v1.%d.2", minor)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,8 +98,90 @@ func TestExpectConformance(t *testing.T) {
 		}
 	}
 	for _, version := range []string{"", "v1", "v1.34", "v1.x.4", "v1..4", "latest"} {
-		if list, err := expectConformance(releaseOf(version)); err == nil || !strings.Contains(err.Error(), "is no Kubernetes version") {
+		if list, err := expectQuick(releaseOf(version)); err == nil || !strings.Contains(err.Error(), "is no Kubernetes version") {
 			t.Errorf("%q: %d cases, %v", version, len(list), err)
+		}
+	}
+}
+
+// The whole suite is what Kubernetes' own list says, and the slice is of it.
+func TestConformanceModes(t *testing.T) {
+	suite := conformance()
+	for version, want := range map[string]int{"v1.33.13": 419, "v1.34.4": 424, "v1.35.4": 441, "v1.36.3": 446, "v1.37.2": 462} {
+		rel := releaseOf(version)
+		part, err := suite.Expect(rel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{full, certified} {
+			mode, err := suite.In(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := mode.Expect(rel)
+			if err != nil || len(all) != want {
+				t.Errorf("%s of %s: %d tests, %v; want %d", name, version, len(all), err, want)
+			}
+			if missing := without(part, all); len(missing) > 0 {
+				t.Errorf("%s: the slice has %q, which the list lacks", version, missing)
+			}
+		}
+		mode, err := suite.In("")
+		if err != nil || mode.Name != quick {
+			t.Errorf("by default it is run as %q, %v", mode.Name, err)
+		}
+	}
+	all, err := suite.In(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"v1.30.1": "no list of the conformance tests of v1.30", "latest": "is no Kubernetes version"} {
+		if list, err := all.Expect(releaseOf(version)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %d tests, %v", version, len(list), err)
+		}
+	}
+}
+
+// Specs start longest first, and those that run alone at the end.
+func TestLongestFirst(t *testing.T) {
+	rel := releaseOf("v1.34.4")
+	all, err := expectAll(rel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := longestFirst(rel, all)
+	if err != nil || len(without(all, got)) > 0 || len(got) != len(all) {
+		t.Fatalf("%d of %d, %v", len(got), len(all), err)
+	}
+	serial := slices.IndexFunc(got, func(name string) bool { return strings.Contains(name, "[Serial]") })
+	if serial < 0 || len(got)-serial != 29 || slices.ContainsFunc(got[serial:], func(name string) bool { return !strings.Contains(name, "[Serial]") }) {
+		t.Errorf("the first that runs alone is number %d of %d", serial, len(got))
+	}
+	if !strings.Contains(got[0], "[sig-") || slices.Index(got, "[sig-api-machinery] server version should find the server version [Conformance]") < 300 {
+		t.Errorf("the first is %q", got[0])
+	}
+	if _, err := longestFirst(releaseOf("latest"), all); err == nil {
+		t.Error("the order of no release")
+	}
+}
+
+func TestIn(t *testing.T) {
+	none, some := Suite{Name: "tiny"}, Suite{Name: "big", Modes: []Mode{{Name: "a"}, {Name: "b"}}}
+	for _, c := range []struct {
+		suite     Suite
+		ask, want string
+	}{
+		{none, "", ""},
+		{none, "a", "!tiny has no modes"},
+		{some, "", "a"},
+		{some, "b", "b"},
+		{some, "c", "!known are a, b"},
+		{some, "A", "!known are a, b"},
+	} {
+		mode, err := c.suite.In(c.ask)
+		refusal, refused := strings.CutPrefix(c.want, "!")
+		if refused != (err != nil) || err != nil && !strings.Contains(err.Error(), refusal) || err == nil && mode.Name != c.want {
+			t.Errorf("%s in %q: %q, %v", c.suite.Name, c.ask, mode.Name, err)
 		}
 	}
 }

@@ -19,15 +19,39 @@ import (
 // grace is the time that interrupted specs have for cleaning up.
 const grace = 45 * time.Second
 
-// runSpecs runs exactly the expected specs of a Ginkgo binary and emits one
-// case for each report. Every name is first looked up in the binary: a list
-// that names what does not exist must not pass for having found nothing, and
-// of two specs of one name nobody could say which one passed.
+// specs are the specs of a Ginkgo binary that a suite runs.
+type specs struct {
+	binary string
+	args   []string // the binary's own flags
+	// all is a regular expression that selects all that the binary has of the
+	// suite's kind, and known what there may be of it. Where they are empty, the
+	// binary may have any other specs.
+	all   string
+	known []string
+	alone bool // one spec at a time, and the files of a submission
+}
+
+// runSpecs runs exactly the expected specs of a Ginkgo binary.
 func runSpecs(ctx context.Context, env Env, binary string, args []string, emit func(result.Case)) error {
-	run := ginkgo.Run{Binary: binary, Args: args, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Sink: env.Sink, Grace: grace}
-	suite, held, err := run.List(ctx, ginkgo.Focus("", env.Expected))
+	return specs{binary: binary, args: args}.run(ctx, env, emit)
+}
+
+// run runs exactly the expected specs and emits one case for each report. Every
+// name is first looked up in the binary: a list that names what does not exist
+// must not pass for having found nothing, and of two specs of one name nobody
+// could say which one passed.
+func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
+	run := ginkgo.Run{
+		Binary: s.binary, Args: s.args, Specs: env.Expected, Procs: env.Procs, Alone: s.alone, Transcript: s.alone,
+		Dir: env.Dir, Sink: env.Sink, Grace: grace,
+	}
+	listing, err := run.List(ctx, cmp.Or(s.all, ginkgo.Focus("", env.Expected)))
 	if err != nil {
 		return err
+	}
+	held := listing.Specs
+	if others := without(held, s.known); s.all != "" && len(others) > 0 {
+		return fmt.Errorf("the test binary has %q, and %d specs in all, that the release's list of conformance tests lacks", others[0], len(others))
 	}
 	if missing := without(env.Expected, held); len(missing) > 0 {
 		return fmt.Errorf("the test binary has no spec %q (%d of %d names are unknown to it)", missing[0], len(missing), len(env.Expected))
@@ -35,7 +59,7 @@ func runSpecs(ctx context.Context, env Env, binary string, args []string, emit f
 	if name := ambiguous(env.Expected, held); name != "" {
 		return fmt.Errorf("the test binary has several specs %q", name)
 	}
-	run.Suite = suite
+	run.Listing = listing
 	return run.Execute(ctx, func(report types.SpecReport) { emit(caseOf(report, env.Sink)) })
 }
 

@@ -4,6 +4,9 @@ package suites
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/release"
@@ -18,10 +21,39 @@ type Suite struct {
 	// Expect returns the names of every case that the suite must show for a
 	// release. It is called before anything is created.
 	Expect func(rel *release.Release) ([]string, error)
+	// Modes are the ways in which the suite can be run, the first by default; none
+	// where there is one way only.
+	Modes []Mode
 	// Run shows the cases of env.Expected and no others, and emits each as it
 	// ends, from any goroutine, one at a time. The error means "could not
 	// finish", never "a test failed".
 	Run func(ctx context.Context, env Env, emit func(result.Case)) error
+}
+
+// Mode is one way to run a suite that has several.
+type Mode struct {
+	Name   string
+	Doc    string
+	Expect func(rel *release.Release) ([]string, error) // as a suite's
+	Budget time.Duration                                // 0 leaves it to the plan
+}
+
+// In returns the mode of a name; the empty name is the suite's own way.
+func (s Suite) In(name string) (Mode, error) {
+	if name == "" && len(s.Modes) == 0 {
+		return Mode{Expect: s.Expect}, nil
+	}
+	var known []string
+	for i, m := range s.Modes {
+		if m.Name == name || name == "" && i == 0 {
+			return m, nil
+		}
+		known = append(known, m.Name)
+	}
+	if len(known) == 0 {
+		return Mode{}, fmt.Errorf("suite %s has no modes, so not %q either", s.Name, name)
+	}
+	return Mode{}, fmt.Errorf("suite %s has no mode %q: known are %s", s.Name, name, strings.Join(known, ", "))
 }
 
 // Env is what a suite gets.
@@ -36,6 +68,8 @@ type Env struct {
 	// Expected are the cases that are still to be shown: all that Expect
 	// returned when the plan was made or, in a run that is resumed, the rest.
 	Expected []string
+	// Mode is the one that the plan has; empty for a suite without modes.
+	Mode string
 	// Sink opens the suite's files, and learns of its secrets when they are
 	// born: both are errors of the suite where they fail.
 	Sink  *sink.Sink

@@ -53,6 +53,15 @@ func (o *runOptions) complete(cmd *cobra.Command) {
 		}
 		return names
 	})
+	completeFlag(cmd, "conformance", func(string) []string {
+		var names []string
+		if suite, err := o.w.suite(conformanceSuite); err == nil {
+			for _, m := range suite.Modes {
+				names = append(names, m.Name)
+			}
+		}
+		return names
+	})
 	completeList(cmd, "suite", func() []string {
 		var names []string
 		for _, s := range o.w.suites() {

@@ -10,6 +10,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/matrix"
+	"github.com/qualify-dev/qualify/suites"
 )
 
 // resumeOptions are the flags of resume.
@@ -103,8 +104,12 @@ func (w workshop) serves(plan run.Plan) error {
 			err = entry.Can(matrix.Cell{ID: cell.ID, Values: cell.Values})
 		}
 		for _, s := range cell.Suites {
-			if err == nil {
-				_, err = w.suite(s.Name)
+			if err != nil {
+				break
+			}
+			var suite suites.Suite
+			if suite, err = w.suite(s.Name); err == nil && s.Mode != "" {
+				_, err = suite.In(s.Mode)
 			}
 		}
 		if err != nil {

@@ -138,7 +138,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 		workers = s.matrix.Workers
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.Cells, Excluded: s.Excluded, Workers: workers, Suites: s.suites, Releases: byVersion,
+		Cells: s.Cells, Excluded: s.Excluded, Workers: workers, Suites: s.suites, Modes: o.modes(), Releases: byVersion,
 		Sources: sources, Retries: o.retries, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/strict"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/matrix/policy"
@@ -24,6 +25,7 @@ type choice struct {
 	selectors, only              []string
 	file, release, tier, asOf    string
 	policy, baseURL              string
+	conformance, focus, skip     string
 	workers, retries             int
 }
 
@@ -37,6 +39,9 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVar(&c.tier, "tier", "", "only values of this tier and smaller ones: quick, gate or full")
 	f.StringVar(&c.asOf, "as-of", "", "the day to choose for, yyyy-mm-dd: what is supported, which exclusions hold (default: today)")
 	f.StringSliceVar(&c.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
+	f.StringVar(&c.conformance, "conformance", "", "how the conformance suite is run: quick (a fixed slice, the default), full (all of it), certified (all of it, one after the other, with the files of a submission)")
+	f.StringVar(&c.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
+	f.StringVar(&c.skip, "skip", "", "of the conformance suite, leave out the tests that match this regular expression; it is not complete then")
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
 	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
 	baseURLFlag(cmd, &c.baseURL)
@@ -76,7 +81,7 @@ type selected struct {
 	suites  []string
 	entries map[string]provision.Entry
 	policy  *policy.File // nil is the default
-	unknown []error      // suites that there are not
+	unknown []error      // suites, and ways to run them, that there are not
 	// blocked says of cells, by their ids, why this program cannot run them on
 	// this machine.
 	blocked map[string]error
@@ -216,6 +221,37 @@ func (o *runOptions) suiteNames(m *matrix.Matrix) []string {
 	return m.Suites
 }
 
+// modes says how suites are run, where the flags say so.
+func (c *choice) modes() map[string]result.SuiteMode {
+	mode := result.SuiteMode{Mode: c.conformance, Focus: c.focus, Skip: c.skip}
+	if mode == (result.SuiteMode{}) {
+		return nil
+	}
+	return map[string]result.SuiteMode{conformanceSuite: mode}
+}
+
+// checkModes finds out what is wrong with how suites are to be run.
+func (o *runOptions) checkModes(s *selected) {
+	modes := o.modes()
+	if len(modes) == 0 {
+		return
+	}
+	if !slices.Contains(s.suites, conformanceSuite) {
+		s.unknown = append(s.unknown, fmt.Errorf("--conformance, --focus and --skip say how the suite %s is run, but it is not selected", conformanceSuite))
+		return
+	}
+	suite, err := o.w.suite(conformanceSuite)
+	if err != nil {
+		return // it was said of the suite
+	}
+	if _, err := suite.In(o.conformance); err != nil {
+		s.unknown = append(s.unknown, fmt.Errorf("--conformance: %w", err))
+	}
+	if _, err := modes[conformanceSuite].Selected(nil); err != nil {
+		s.unknown = append(s.unknown, err)
+	}
+}
+
 // check finds out which suites there are not, and which cells cannot be run
 // here.
 func (o *runOptions) check(s *selected) {
@@ -224,6 +260,7 @@ func (o *runOptions) check(s *selected) {
 			s.unknown = append(s.unknown, err)
 		}
 	}
+	o.checkModes(s)
 	s.blocked = map[string]error{}
 	for _, cell := range s.Cells {
 		entry, err := o.w.entry(cell.Value(matrix.Provisioner))

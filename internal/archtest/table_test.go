@@ -99,7 +99,9 @@ var table = []row{
 	// What runs in clusters, and the loop that runs it.
 	{
 		dir: "suites", never: join(exec, network, clusters, commandLine, formats),
-		ours: []string{"internal/cluster", "internal/ginkgo", "internal/release", "internal/result", "internal/sink"},
+		ours: []string{
+			"internal/cluster", "internal/cncf", "internal/ginkgo", "internal/release", "internal/result", "internal/schedule", "internal/sink",
+		},
 	},
 	{
 		dir: "internal/run", never: join(exec, network, clusters, commandLine, formats),

@@ -154,6 +154,28 @@ func parseMinors(text string) ([]int, error) {
 	return minors, nil
 }
 
+// TestsOf are the names of all tests in the conformance.yaml of a version, as
+// Ginkgo has them, sorted. An error says that the program has no list of the minor.
+func TestsOf(version string) ([]string, error) {
+	minor, err := minorOf(version)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := ShippedTests()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range of(listed, minor) {
+		names = append(names, t.Name)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the program has no list of the conformance tests of %s: hack/conformancelist writes it", minorName(minor))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // expectation is what a submission of a minor has to show.
 type expectation struct {
 	names []string // sorted

@@ -3,6 +3,7 @@ package result
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -21,12 +22,13 @@ func (c *suiteCourt) judge() (SuiteCount, []finding) {
 	c.got, _ = c.cell.Suite(c.suite.Name)
 	expected, repeated := distinct(c.suite.Expected)
 	count := SuiteCount{Name: c.suite.Name, Expected: len(expected)}
-	all := slices.Concat(nothingExpected(expected), casesRepeated(repeated), c.missing(), c.incomplete())
+	all := slices.Concat(nothingExpected(expected), casesRepeated(repeated), c.missing(), c.narrowed(), c.incomplete())
 	if len(c.got.Cases) == 0 && !c.started() {
 		count.NotRun = len(expected) // said once, by missing
 		return count, all
 	}
 	var unsteady []ruled
+	cut := c.cut(expected)
 	for _, name := range expected {
 		r := ruled{name: name, ruling: c.rule(name)}
 		tally(&count, r.ruling)
@@ -34,6 +36,9 @@ func (c *suiteCourt) judge() (SuiteCount, []finding) {
 		if r.unsteady() {
 			unsteady = append(unsteady, r)
 			continue
+		}
+		if r.outcome == NotRun && cut[name] {
+			continue // said once, by narrowed
 		}
 		all = append(all, c.outcome(r)...)
 	}
@@ -86,6 +91,32 @@ func (c *suiteCourt) missing() []finding {
 		return nil
 	}
 	return found(blocks, ReasonSuiteMissing, "the suite was never started")
+}
+
+// narrowed finds a suite that the user has cut down: it is not complete, also
+// where it happens to have shown everything.
+func (c *suiteCourt) narrowed() []finding {
+	if !c.suite.Narrowed() {
+		return nil
+	}
+	expected, _ := distinct(c.suite.Expected)
+	return found(blocks, ReasonSuiteIncomplete, "the suite was cut down by focus %q and skip %q: %d of %d cases were left out",
+		brief(c.suite.Focus), brief(c.suite.Skip), len(c.cut(expected)), len(expected))
+}
+
+// cut are the cases that the user has left out. A focus that cannot be read
+// leaves out nothing, so that each absent case is told.
+func (c *suiteCourt) cut(expected []string) map[string]bool {
+	selected, err := c.suite.Selected(expected)
+	if err != nil {
+		return nil
+	}
+	cut := map[string]bool{}
+	for _, name := range expected {
+		cut[name] = !slices.Contains(selected, name)
+	}
+	maps.DeleteFunc(cut, func(_ string, is bool) bool { return !is })
+	return cut
 }
 
 func (c *suiteCourt) incomplete() []finding {

@@ -1,5 +1,10 @@
 package result
 
+import (
+	"fmt"
+	"regexp"
+)
+
 // Plan is what the judge needs to know of a plan: which cells had to be run,
 // with which suites, and which cases each suite had to show. It is fixed and
 // saved before anything is created, so absence can be told from success.
@@ -29,4 +34,39 @@ type PlanCell struct {
 type PlanSuite struct {
 	Name     string   `json:"name"`
 	Expected []string `json:"expected"`
+	SuiteMode
+}
+
+// SuiteMode is how a suite is run. The zero value is the way in which a suite
+// without modes is.
+type SuiteMode struct {
+	Mode string `json:"mode,omitempty"` // empty for a suite that has none
+	// Focus and Skip are regular expressions by which the user has cut the suite
+	// down. Expected stays whole, so what was cut away is missing.
+	Focus string `json:"focus,omitempty"`
+	Skip  string `json:"skip,omitempty"`
+	// Budget is how long the mode may take, in seconds; 0 leaves that to the plan.
+	Budget int `json:"budget,omitempty"`
+}
+
+// Narrowed reports whether the user has cut the suite down.
+func (m SuiteMode) Narrowed() bool { return m.Focus != "" || m.Skip != "" }
+
+// Selected are the names that are left of a list.
+func (m SuiteMode) Selected(names []string) ([]string, error) {
+	focus, err := regexp.Compile(m.Focus)
+	if err != nil {
+		return nil, fmt.Errorf("the focus is no regular expression: %w", err)
+	}
+	skip, err := regexp.Compile(m.Skip)
+	if err != nil {
+		return nil, fmt.Errorf("the skip is no regular expression: %w", err)
+	}
+	var left []string
+	for _, name := range names {
+		if focus.MatchString(name) && (m.Skip == "" || !skip.MatchString(name)) {
+			left = append(left, name)
+		}
+	}
+	return left, nil
 }

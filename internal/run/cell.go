@@ -105,8 +105,11 @@ func (e *execution) attempt(ctx context.Context, p provision.Provisioner, lease 
 
 func (e *execution) expiry() time.Time {
 	b := e.plan.Budgets
-	total := b.Up + 2*b.Identify + b.Suite*len(e.cell.Suites) + b.Collect + b.Down
-	return e.Now().Add(seconds(total) + leaseMargin).UTC().Truncate(time.Second)
+	total := seconds(b.Up + 2*b.Identify + b.Collect + b.Down)
+	for _, s := range e.cell.Suites {
+		total += e.plan.budget(s)
+	}
+	return e.Now().Add(total + leaseMargin).UTC().Truncate(time.Second)
 }
 
 // LeaseName is the name of the resources of a cell's n-th lease: the same

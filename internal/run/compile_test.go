@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -77,6 +78,14 @@ func TestCompileRefuses(t *testing.T) {
 		{"a suite that cannot tell", func(w *world, _ *Compilation) {
 			w.suites = []suites.Suite{{Name: "tiny", Expect: func(*release.Release) ([]string, error) { return nil, errors.New("no list") }}}
 		}, "no list"},
+		{"a mode of a suite without any", modes(result.SuiteMode{Mode: "full"}), "tiny has no modes"},
+		{"a focus that is no expression", modes(result.SuiteMode{Focus: "("}), "the focus is no regular expression"},
+		{"a skip that is no expression", modes(result.SuiteMode{Skip: "["}), "the skip is no regular expression"},
+		{"a focus on nothing", modes(result.SuiteMode{Focus: "solaris"}), "select none of its 3 cases"},
+		{"a skip of everything", modes(result.SuiteMode{Skip: "."}), "select none of its 3 cases"},
+		{"a mode of a suite that is not run", func(_ *world, c *Compilation) {
+			c.Modes = map[string]result.SuiteMode{"huge": {Mode: "full"}}
+		}, "how suite huge is run is said, but it is not run"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -91,6 +100,51 @@ func TestCompileRefuses(t *testing.T) {
 				t.Error("a plan that was refused has a hash")
 			}
 		})
+	}
+}
+
+func modes(m result.SuiteMode) func(*world, *Compilation) {
+	return func(_ *world, c *Compilation) { c.Modes = map[string]result.SuiteMode{"tiny": m} }
+}
+
+// The plan says how a suite is run, expects all of it, and covers that by its hash.
+func TestCompileModes(t *testing.T) {
+	w := newWorld(t)
+	w.suites[0].Modes = []suites.Mode{
+		{Name: "part", Expect: w.suites[0].Expect},
+		{Name: "all", Expect: func(*release.Release) ([]string, error) { return []string{"dns", "exec", "job", "serial"}, nil }, Budget: time.Hour},
+	}
+	hashes := map[string]bool{}
+	for _, c := range []struct {
+		asked map[string]result.SuiteMode
+		want  result.SuiteMode
+		cases int
+	}{
+		{nil, result.SuiteMode{Mode: "part"}, 3},
+		{map[string]result.SuiteMode{"tiny": {Mode: "all"}}, result.SuiteMode{Mode: "all", Budget: 3600}, 4},
+		{map[string]result.SuiteMode{"tiny": {Mode: "all", Focus: "s"}}, result.SuiteMode{Mode: "all", Focus: "s", Budget: 3600}, 4},
+		{map[string]result.SuiteMode{"tiny": {Skip: "job"}}, result.SuiteMode{Mode: "part", Skip: "job"}, 3},
+	} {
+		compilation := w.compilation()
+		compilation.Modes = c.asked
+		plan, err := Compile(compilation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Cells[0].Suites[0]; got.SuiteMode != c.want || len(got.Expected) != c.cases || plan.Check() != nil {
+			t.Errorf("%+v: planned %+v", c.asked, got)
+		}
+		hashes[plan.Hash] = true
+		want := 45 * time.Minute
+		if c.want.Budget > 0 {
+			want = time.Hour
+		}
+		if got := plan.budget(plan.Cells[0].Suites[0]); got != want {
+			t.Errorf("%+v: the budget is %s", c.asked, got)
+		}
+	}
+	if len(hashes) != 4 {
+		t.Errorf("%d hashes of 4 plans", len(hashes))
 	}
 }
 

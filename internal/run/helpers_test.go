@@ -31,6 +31,7 @@ type world struct {
 	cloud   fake.Cloud
 	options fake.Options
 	suites  []suites.Suite
+	modes   map[string]result.SuiteMode
 	systems []string // operating systems, one for each cell
 	budgets Budgets
 	retries int
@@ -118,7 +119,7 @@ func (w *world) suite(name string) (suites.Suite, error) {
 
 func (w *world) compilation() Compilation {
 	c := Compilation{
-		Workers: 1, Suite: w.suite,
+		Workers: 1, Suite: w.suite, Modes: w.modes,
 		Releases: map[string]*release.Release{"v1.34.4": w.rel},
 		Entries:  map[string]provision.Entry{fake.Name: fake.Entry(w.options)},
 	}

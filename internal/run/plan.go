@@ -10,7 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/provision"
@@ -80,6 +82,8 @@ type Compilation struct {
 	Excluded []matrix.Excluded
 	Workers  int
 	Suites   []string
+	// Modes says for some suites how they are run; Budget is not asked.
+	Modes    map[string]result.SuiteMode
 	Releases map[string]*release.Release // by the cells' k8s value
 	Sources  map[string]string           // where the releases come from, by digest
 	Retries  int                         // after faults of the infrastructure
@@ -98,7 +102,7 @@ func Compile(c Compilation) (Plan, error) {
 	if len(c.Suites) == 0 {
 		return plan, errors.New("the plan is empty: no suite is selected")
 	}
-	problems := c.repeated()
+	problems := c.named()
 	for _, cell := range c.Cells {
 		planned, err := c.cell(cell)
 		if err != nil {
@@ -118,10 +122,16 @@ func Compile(c Compilation) (Plan, error) {
 	return plan, err
 }
 
-// repeated refuses what is named twice: evidence for one of two would do for
-// both, so the judge refuses such a plan too, after it has cost an hour.
-func (c Compilation) repeated() error {
+// named refuses what is named twice: evidence for one of two would do for
+// both, so the judge refuses such a plan too, after it has cost an hour. It also
+// refuses words about a suite that is not run.
+func (c Compilation) named() error {
 	var problems error
+	for _, name := range slices.Sorted(maps.Keys(c.Modes)) {
+		if !slices.Contains(c.Suites, name) {
+			problems = errors.Join(problems, fmt.Errorf("how suite %s is run is said, but it is not run", name))
+		}
+	}
 	for _, name := range twice(c.Suites) {
 		problems = errors.Join(problems, fmt.Errorf("suite %s is named twice", name))
 	}
@@ -166,19 +176,49 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 		if err != nil {
 			return PlanCell{}, err
 		}
-		expected, err := suite.Expect(rel)
+		wanted, err := planSuite(suite, rel, c.Modes[name])
 		if err != nil {
-			return PlanCell{}, fmt.Errorf("suite %s: %w", name, err)
+			return PlanCell{}, fmt.Errorf("suite %s %w", name, err)
 		}
-		if len(expected) == 0 {
-			return PlanCell{}, fmt.Errorf("suite %s expects nothing", name)
-		}
-		if again := twice(expected); len(again) > 0 {
-			return PlanCell{}, fmt.Errorf("suite %s expects %q twice", name, again[0])
-		}
-		planned.Suites = append(planned.Suites, result.PlanSuite{Name: name, Expected: expected})
+		planned.Suites = append(planned.Suites, wanted)
 	}
 	return planned, nil
+}
+
+// planSuite says what a suite has to show of a release. The error goes on from
+// the suite's name.
+func planSuite(suite suites.Suite, rel *release.Release, asked result.SuiteMode) (result.PlanSuite, error) {
+	mode, err := suite.In(asked.Mode)
+	if err != nil {
+		return result.PlanSuite{}, fmt.Errorf("cannot be planned: %w", err)
+	}
+	expected, err := mode.Expect(rel)
+	if err != nil {
+		return result.PlanSuite{}, fmt.Errorf("cannot be planned: %w", err)
+	}
+	if len(expected) == 0 {
+		return result.PlanSuite{}, errors.New("expects nothing")
+	}
+	if again := twice(expected); len(again) > 0 {
+		return result.PlanSuite{}, fmt.Errorf("expects %q twice", again[0])
+	}
+	selected, err := asked.Selected(expected)
+	switch {
+	case err != nil:
+		return result.PlanSuite{}, fmt.Errorf("cannot be cut down: %w", err)
+	case len(selected) == 0:
+		return result.PlanSuite{}, fmt.Errorf("has nothing left: focus %q and skip %q select none of its %d cases", asked.Focus, asked.Skip, len(expected))
+	}
+	asked.Mode, asked.Budget = mode.Name, int(mode.Budget.Seconds())
+	return result.PlanSuite{Name: suite.Name, Expected: expected, SuiteMode: asked}, nil
+}
+
+// budget is how long a suite may take.
+func (p Plan) budget(s result.PlanSuite) time.Duration {
+	if s.Budget > 0 {
+		return seconds(s.Budget)
+	}
+	return seconds(p.Budgets.Suite)
 }
 
 // hash is the SHA-256 of the plan's JSON without the hash itself.

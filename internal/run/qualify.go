@@ -33,7 +33,7 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner, adopt 
 			return
 		}
 		if begun := e.begun[s.Name]; !begun.ended {
-			e.suite(ctx, c, rel, result.PlanSuite{Name: s.Name, Expected: begun.rest(s.Expected)})
+			e.suite(ctx, c, rel, begun.left(s))
 		}
 	}
 	// Again after the suites: what was swapped while they ran was not the
@@ -154,7 +154,7 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 	}
 	shown := newTally(wanted.Expected)
 	e.add(at(result.Event{Kind: result.SuiteStarted}))
-	err := e.phase(ctx, wanted.Name, seconds(e.plan.Budgets.Suite), func(ctx context.Context) error {
+	err := e.phase(ctx, wanted.Name, e.plan.budget(wanted), func(ctx context.Context) error {
 		if ctx.Err() != nil { // the journal may have failed just now
 			return ctx.Err()
 		}
@@ -167,7 +167,7 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 			return fmt.Errorf("making the suite's directory: %w", err)
 		}
 		env := suites.Env{
-			Cluster: c, Release: rel, Expected: wanted.Expected, Sink: e.Sink, Dir: dir, Procs: e.Procs, Tool: e.Tool,
+			Cluster: c, Release: rel, Expected: wanted.Expected, Mode: wanted.Mode, Sink: e.Sink, Dir: dir, Procs: e.Procs, Tool: e.Tool,
 			Artifact: func(ctx context.Context, asset string) (string, error) { return e.Artifact(ctx, rel, asset) },
 		}
 		return suite.Run(ctx, env, func(found result.Case) {

@@ -115,6 +115,17 @@ func suitesOn(got result.CellEvidence) map[string]begun {
 	return found
 }
 
+// left is the suite with what it still has to show: nothing that the user has
+// cut away. A plan's focus was read when it was made; one that cannot be read
+// any more cuts away nothing, and the judge finds the suite incomplete all the same.
+func (b begun) left(s result.PlanSuite) result.PlanSuite {
+	if selected, err := s.Selected(s.Expected); err == nil {
+		s.Expected = selected
+	}
+	s.Expected = b.rest(s.Expected)
+	return s
+}
+
 // rest is what a suite still has to show. Where every case was shown but the
 // suite's own end was not, the last one is run again, since how the suite ends
 // is evidence too.
