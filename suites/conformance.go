@@ -11,6 +11,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/cncf"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/schedule"
 )
 
 //go:embed data/conformance-quick.txt
@@ -18,8 +19,9 @@ var conformanceQuickList string
 
 // The modes of the conformance suite.
 const (
-	quick = "quick"
-	full  = "full"
+	quick     = "quick"
+	full      = "full"
+	certified = "certified"
 )
 
 // conformance runs the Kubernetes conformance suite, or a fixed slice of it, with
@@ -32,6 +34,7 @@ func conformance() Suite {
 		Modes: []Mode{
 			{Name: quick, Doc: "a fixed slice from every SIG that needs no image but agnhost and pause", Expect: expectQuick},
 			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour},
+			{Name: certified, Doc: "every conformance test, one after the other, with the files of a submission", Expect: expectAll, Budget: 10 * time.Hour},
 		},
 		Run: runConformance,
 	}
@@ -85,7 +88,8 @@ func runConformance(ctx context.Context, env Env, emit func(result.Case)) error 
 		"--provider=skeleton", "--kubeconfig=" + env.Cluster.Kubeconfig, "--kubectl-path=" + kubectl,
 		"--disable-log-dump", "--dump-logs-on-failure=false",
 	}}
-	if env.Mode == full {
+	specs.alone = env.Mode == certified
+	if env.Mode == full || env.Mode == certified {
 		// What the release's own list lacks and the binary has is no detail: one of
 		// the two is of another version.
 		specs.all = allConformance
@@ -93,5 +97,21 @@ func runConformance(ctx context.Context, env Env, emit func(result.Case)) error 
 			return err
 		}
 	}
+	if env.Expected, err = longestFirst(env.Release, env.Expected); err != nil {
+		return err
+	}
 	return specs.run(ctx, env, emit)
+}
+
+// longestFirst puts specs in the order in which they should start.
+func longestFirst(rel *release.Release, names []string) ([]string, error) {
+	minor, err := minorOf(rel.Kubernetes())
+	if err != nil {
+		return nil, err
+	}
+	medians, err := schedule.Medians(minor)
+	if err != nil {
+		return nil, err
+	}
+	return schedule.Order(names, schedule.NewEstimates(medians)).Names(), nil
 }

@@ -113,7 +113,7 @@ func TestConformanceModes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{full} {
+		for _, name := range []string{full, certified} {
 			mode, err := suite.In(name)
 			if err != nil {
 				t.Fatal(err)
@@ -139,6 +139,29 @@ func TestConformanceModes(t *testing.T) {
 		if list, err := all.Expect(releaseOf(version)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %d tests, %v", version, len(list), err)
 		}
+	}
+}
+
+// Specs start longest first, and those that run alone at the end.
+func TestLongestFirst(t *testing.T) {
+	rel := releaseOf("v1.34.4")
+	all, err := expectAll(rel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := longestFirst(rel, all)
+	if err != nil || len(without(all, got)) > 0 || len(got) != len(all) {
+		t.Fatalf("%d of %d, %v", len(got), len(all), err)
+	}
+	serial := slices.IndexFunc(got, func(name string) bool { return strings.Contains(name, "[Serial]") })
+	if serial < 0 || len(got)-serial != 29 || slices.ContainsFunc(got[serial:], func(name string) bool { return !strings.Contains(name, "[Serial]") }) {
+		t.Errorf("the first that runs alone is number %d of %d", serial, len(got))
+	}
+	if !strings.Contains(got[0], "[sig-") || slices.Index(got, "[sig-api-machinery] server version should find the server version [Conformance]") < 300 {
+		t.Errorf("the first is %q", got[0])
+	}
+	if _, err := longestFirst(releaseOf("latest"), all); err == nil {
+		t.Error("the order of no release")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +112,28 @@ func TestRunSpecsLooksFirst(t *testing.T) {
 	}
 }
 
+// One at a time, a suite leaves the files of a submission.
+func TestRunSpecsAlone(t *testing.T) {
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 4, Expected: []string{"[sample] tells", "[sample] passes", "[sample] runs alone"}}
+	var got []string
+	err = specs{binary: sample, alone: true}.run(t.Context(), env, func(c result.Case) { got = append(got, c.Name) })
+	if err != nil || !slices.Equal(got, env.Expected) {
+		t.Errorf("they ended as %q, %v", got, err)
+	}
+	for _, name := range []string{"e2e.log", "junit_01.xml"} {
+		if info, err := os.Stat(filepath.Join(env.Dir, name)); err != nil || info.Size() == 0 || info.Mode() != 0o600 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(env.Dir, "process-3.log")); err == nil {
+		t.Error("there was a third process")
+	}
+}
+
 // Where the release has a list of all specs, the binary may have no other.
 func TestRunSpecsKnowsAll(t *testing.T) {
 	sample, err := buildSample()
@@ -135,10 +158,11 @@ func TestRunSpecsKnowsAll(t *testing.T) {
 	}
 }
 
-// A run that breaks off is an error, with the cases that ended before.
+// A spec that ends its process is an error, and the rest goes on.
 func TestRunSpecsThatDie(t *testing.T) {
-	got, err := runSample(t, Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Expected: []string{"[sample] passes", "[sample] dying exits with 7"}})
-	if _, reported := got["[sample] dying exits with 7"]; err == nil || reported {
+	want := map[string]result.Outcome{"[sample] passes": result.Pass, "[sample] dying exits with 7": result.Error, "[sample] runs alone": result.Pass}
+	got, err := runSample(t, Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Expected: slices.Sorted(maps.Keys(want))})
+	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %v and %v", got, err)
 	}
 }

@@ -28,6 +28,7 @@ type specs struct {
 	// binary may have any other specs.
 	all   string
 	known []string
+	alone bool // one spec at a time, and the files of a submission
 }
 
 // runSpecs runs exactly the expected specs of a Ginkgo binary.
@@ -40,11 +41,15 @@ func runSpecs(ctx context.Context, env Env, binary string, args []string, emit f
 // must not pass for having found nothing, and of two specs of one name nobody
 // could say which one passed.
 func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
-	run := ginkgo.Run{Binary: s.binary, Args: s.args, Specs: env.Expected, Procs: env.Procs, Dir: env.Dir, Sink: env.Sink, Grace: grace}
-	suite, held, err := run.List(ctx, cmp.Or(s.all, ginkgo.Focus("", env.Expected)))
+	run := ginkgo.Run{
+		Binary: s.binary, Args: s.args, Specs: env.Expected, Procs: env.Procs, Alone: s.alone, Transcript: s.alone,
+		Dir: env.Dir, Sink: env.Sink, Grace: grace,
+	}
+	listing, err := run.List(ctx, cmp.Or(s.all, ginkgo.Focus("", env.Expected)))
 	if err != nil {
 		return err
 	}
+	held := listing.Specs
 	if others := without(held, s.known); s.all != "" && len(others) > 0 {
 		return fmt.Errorf("the test binary has %q, and %d specs in all, that the release's list of conformance tests lacks", others[0], len(others))
 	}
@@ -54,7 +59,7 @@ func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
 	if name := ambiguous(env.Expected, held); name != "" {
 		return fmt.Errorf("the test binary has several specs %q", name)
 	}
-	run.Suite = suite
+	run.Listing = listing
 	return run.Execute(ctx, func(report types.SpecReport) { emit(caseOf(report, env.Sink)) })
 }
 

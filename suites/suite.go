@@ -36,8 +36,6 @@ type Mode struct {
 	Doc    string
 	Expect func(rel *release.Release) ([]string, error) // as a suite's
 	Budget time.Duration                                // 0 leaves it to the plan
-	// Whole forbids to cut the suite down: evidence for others has no gaps.
-	Whole bool
 }
 
 // In returns the mode of a name; the empty name is the suite's own way.

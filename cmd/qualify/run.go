@@ -78,7 +78,7 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 	f.StringSliceVar(&o.k8s, "k8s", nil, "Kubernetes versions: 1.34, v1.34.4, latest, n-1 (repeatable, comma-separated)")
 	f.StringSliceVar(&o.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
 	f.StringSliceVar(&o.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
-	f.StringVar(&o.conformance, "conformance", "", "how the conformance suite is run: quick (a fixed slice, the default), full (all of it)")
+	f.StringVar(&o.conformance, "conformance", "", "how the conformance suite is run: quick (a fixed slice, the default), full (all of it), certified (all of it, one after the other, with the files of a submission)")
 	f.StringVar(&o.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
 	f.StringVar(&o.skip, "skip", "", "of the conformance suite, leave out the tests that match this regular expression; it is not complete then")
 	f.StringVarP(&o.file, "file", "f", "", "matrix file (default: the shipped matrix/default.yaml)")

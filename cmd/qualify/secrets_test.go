@@ -184,7 +184,7 @@ func listed(ctx context.Context, env suites.Env, _ func(result.Case)) error {
 	}
 	defer os.Remove(script)
 	run := ginkgo.Run{Binary: script, Args: []string{"--kubeconfig=" + env.Cluster.Kubeconfig}, Specs: env.Expected, Procs: 2, Dir: env.Dir, Sink: env.Sink, Grace: time.Second}
-	_, _, listing := run.List(ctx, "x")
+	_, listing := run.List(ctx, "x")
 	return errors.Join(listing, run.Execute(ctx, nil))
 }
 

@@ -116,12 +116,8 @@ func (o *runOptions) check(s selected) error {
 	if modes := o.modes(); len(modes) > 0 && !slices.Contains(o.suiteNames(s.matrix), conformanceSuite) {
 		problems = append(problems, fmt.Errorf("--conformance, --focus and --skip say how the suite %s is run, but it is not selected", conformanceSuite))
 	} else if suite, err := o.w.suite(conformanceSuite); err == nil && len(modes) > 0 {
-		mode, err := suite.In(o.conformance)
-		if err != nil {
+		if _, err := suite.In(o.conformance); err != nil {
 			problems = append(problems, fmt.Errorf("--conformance: %w", err))
-		}
-		if mode.Whole && modes[conformanceSuite].Narrowed() {
-			problems = append(problems, fmt.Errorf("suite %s is whole in mode %s: take --focus and --skip away, or another mode", suite.Name, mode.Name))
 		}
 		if _, err := modes[conformanceSuite].Selected(nil); err != nil {
 			problems = append(problems, err)

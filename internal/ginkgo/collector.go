@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/onsi/ginkgo/v2/types"
@@ -62,6 +63,14 @@ func (c *collector) end() error {
 	defer c.mu.Unlock()
 	c.over = true
 	return c.around
+}
+
+// left are the specs that were not reported, in the order in which they are
+// wanted.
+func (c *collector) left() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.specs), func(name string) bool { return c.reported[name] })
 }
 
 // missing is an error where a wanted spec was never reported.

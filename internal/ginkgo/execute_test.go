@@ -147,7 +147,7 @@ func TestExecuteSelectsByExactText(t *testing.T) {
 	// Without the suite's description the text that ends alike runs too, and
 	// is reported.
 	run := sampleRun(t, "", wanted...)
-	run.Suite = ""
+	run.Listing = Listing{}
 	reports, err = execute(t, t.Context(), run)
 	if err != nil || len(reports) != 3 || len(reports["[sample] names begins with [sample] names is short"]) != 1 {
 		t.Errorf("error %v, reports %v", err, reports)

@@ -3,9 +3,7 @@
 package ginkgo
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,14 +13,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
 
-	"github.com/qualify-dev/qualify/internal/scratch"
 	"github.com/qualify-dev/qualify/internal/sink"
 )
 
@@ -30,94 +25,98 @@ import (
 type Run struct {
 	Binary string
 	Args   []string // the binary's own flags
-	Suite  string   // the suite's description, as List returns it
-	Specs  []string // full texts of the specs to run; nothing else runs
-	Procs  int      // processes; at least 2, since one alone reports to nobody
-	Dir    string   // where logs go; exists
-	Sink   *sink.Sink
+	// Listing is what the binary has. Without it, or with nothing but the suite's
+	// description in it, specs start in Ginkgo's order and a spec that ends its
+	// process ends the run.
+	Listing Listing
+	// Specs are the full texts of the specs to run, in the order in which they
+	// should start; nothing else runs.
+	Specs []string
+	Procs int  // processes; at least 2, since one alone reports to nobody
+	Alone bool // one process runs all specs; a second one idles
+	Try   int  // counted from 1; later ones leave files of other names
+	Dir   string
+	Sink  *sink.Sink
 	// Grace is the time that interrupted specs have for cleaning up before
 	// they are killed.
 	Grace time.Duration
+	// Transcript leaves e2e.log and junit_01.xml, as submissions have them.
+	Transcript bool
 }
 
+// mostDeaths is how many specs may end their process before the rest is given
+// up: a binary that always dies must not be started for each of its specs.
+const mostDeaths = 10
+
 // Execute runs the specs and calls onSpec for each report as it arrives, one
-// at a time. The error means that the run did not reach its end, or that the
+// at a time. A spec that ends its process is reported as aborted, and the rest
+// goes on. The error means that the run did not reach its end, or that the
 // suite's own set-up or clean-up failed; failed specs are no error.
 func (r Run) Execute(ctx context.Context, onSpec func(types.SpecReport)) (err error) {
 	if len(r.Specs) == 0 {
 		return errors.New("no spec to run")
 	}
 	r.Procs = max(r.Procs, 2)
-	file, err := r.create("specs.jsonl")
+	if r.Alone {
+		r.Procs = 2
+	}
+	file, err := r.create("specs", "jsonl")
 	if err != nil {
 		return err
 	}
 	record := &recorder{file: file}
 	defer func() { err = errors.Join(err, record.close()) }()
-	output, err := r.create("output.log")
+	output, err := r.create("output", "log")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, output.Close()) }()
 	reports := newCollector(r.Specs, record, onSpec)
-	processes := make([]*process, r.Procs)
-	for i := range processes {
-		processes[i] = &process{number: i + 1, log: filepath.Join(r.Dir, processLog(i+1))}
-	}
-	alive := func(n int) bool { return !processes[n-1].ended.Load() }
-	s, err := newServer(r.Procs, output, alive, reports.take)
-	if err != nil {
-		return fmt.Errorf("serving the test processes: %w", err)
-	}
-	defer s.close()
-	r.runProcesses(ctx, processes, s.address())
+	err = r.passes(ctx, reports, output)
 	around := reports.end()
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
 	}
-	for _, p := range processes {
-		err = errors.Join(err, cmp.Or(p.err, s.complete(p)))
-	}
-	if err = errors.Join(err, around, s.refusals()); err != nil {
+	if err = errors.Join(err, around); err != nil {
 		return err
 	}
 	return reports.missing()
 }
 
-// process is one process of the test binary.
-type process struct {
-	number int
-	log    string // file with what it prints
-	status int    // its exit status, once ended; only 0 and 1 are no error
-	err    error  // why it could not be run to its end
-	ended  atomic.Bool
-}
-
-// runProcesses starts all processes and waits for all of them.
-func (r Run) runProcesses(ctx context.Context, processes []*process, address string) {
-	seed := fmt.Sprint(time.Now().Unix())
-	var wg sync.WaitGroup
-	for _, p := range processes {
-		wg.Go(func() {
-			defer p.ended.Store(true)
-			p.err = r.runProcess(ctx, p, address, seed)
-		})
+// passes starts the processes, and again for what is left where specs have
+// ended some of them, or where the order was not what it seemed to be.
+func (r Run) passes(ctx context.Context, reports *collector, output io.Writer) error {
+	deaths := 0
+	for n := 1; ; n++ {
+		p := pass{Run: r, number: n, specs: reports.left(), reports: reports}
+		dead, err := p.run(ctx, output)
+		deaths += dead
+		left := len(reports.left())
+		again := dead > 0 || p.disordered()
+		switch {
+		case err != nil || ctx.Err() != nil || left == 0 || !again:
+			return err
+		case deaths > mostDeaths:
+			return fmt.Errorf("%d specs have ended their process, and %d more did not run", deaths, left)
+		}
+		if p.disordered() {
+			r.Listing = Listing{Suite: r.Listing.Suite}
+		}
 	}
-	wg.Wait()
 }
 
 // runProcess runs one process to its end. Exit status 1 is no error here: it
 // mostly means that specs failed, and complete looks whether it does.
-func (r Run) runProcess(ctx context.Context, p *process, address, seed string) (err error) {
-	f, err := r.create(processLog(p.number))
+func (r *pass) runProcess(ctx context.Context, p *process, address string) (err error) {
+	f, err := r.Sink.Create(p.log)
 	if err != nil {
-		return err
+		return fmt.Errorf("opening the suite's log: %w", err)
 	}
-	args := append([]string{
-		"--test.timeout=0", "--ginkgo.timeout=24h", "--ginkgo.no-color", "--ginkgo.seed=" + seed,
-		"--ginkgo.focus=" + Focus(r.Suite, r.Specs), "--ginkgo.parallel.host=" + address,
+	args := slices.Concat([]string{
+		"--test.timeout=0", "--ginkgo.timeout=24h", "--ginkgo.no-color",
+		"--ginkgo.focus=" + Focus(r.Listing.Suite, r.specs), "--ginkgo.parallel.host=" + address,
 		fmt.Sprintf("--ginkgo.parallel.process=%d", p.number), fmt.Sprintf("--ginkgo.parallel.total=%d", r.Procs),
-	}, r.Args...)
+	}, ordered(r.seed), r.Args)
 	cmd := command(ctx, r.Binary, args...)
 	cmd.Env = append(cmd.Env, "GINKGO_PARALLEL_PROTOCOL=HTTP")
 	// Interrupted, Ginkgo lets its specs clean up; a hung one is killed.
@@ -143,15 +142,25 @@ func reap(cmd *exec.Cmd) {
 }
 
 // create opens one of the run's logs.
-func (r Run) create(name string) (io.WriteCloser, error) {
-	f, err := r.Sink.Create(filepath.Join(r.Dir, name))
+func (r Run) create(name, kind string) (io.WriteCloser, error) {
+	f, err := r.Sink.Create(r.file(name, 1, kind))
 	if err != nil {
 		return nil, fmt.Errorf("opening the suite's log: %w", err)
 	}
 	return f, nil
 }
 
-func processLog(number int) string { return fmt.Sprintf("process-%d.log", number) }
+// file is the path of a file; the first try, and its first pass, have the plain
+// names.
+func (r Run) file(name string, pass int, kind string) string {
+	if r.Try > 1 {
+		name += fmt.Sprintf(".try%d", r.Try)
+	}
+	if pass > 1 {
+		name += fmt.Sprintf(".pass%d", pass)
+	}
+	return filepath.Join(r.Dir, name+"."+kind)
+}
 
 // parting is how long is waited for the last words of what a process has left.
 const parting = 5 * time.Second
@@ -213,55 +222,6 @@ func Focus(suite string, specs []string) string {
 		start = "^" + regexp.QuoteMeta(suite) + " "
 	}
 	return start + "(?:" + strings.Join(quoted, "|") + ")$"
-}
-
-// List returns the description of the binary's suite and the full texts of the
-// specs that it would run of those that a focus selects, sorted. It needs no
-// cluster.
-func (r Run) List(ctx context.Context, focus string) (suite string, specs []string, err error) {
-	reports, err := r.dryRun(ctx, focus)
-	if err != nil {
-		return "", nil, fmt.Errorf("listing the specs of %s: %w", filepath.Base(r.Binary), err)
-	}
-	if len(reports) != 1 {
-		return "", nil, fmt.Errorf("listing the specs of %s: it has %d suites, want one", filepath.Base(r.Binary), len(reports))
-	}
-	for _, spec := range reports[0].SpecReports {
-		if spec.LeafNodeType.Is(types.NodeTypeIt) && spec.State.Is(types.SpecStatePassed) {
-			specs = append(specs, spec.FullText())
-		}
-	}
-	slices.Sort(specs) // the binary's own order is as random as its seed
-	return reports[0].SuiteDescription, specs, nil
-}
-
-func (r Run) dryRun(ctx context.Context, focus string) ([]types.Report, error) {
-	dir, remove, err := scratch.Dir("list")
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
-	file := filepath.Join(dir, "report.json")
-	list := []string{"--ginkgo.dry-run", "--ginkgo.no-color", "--ginkgo.succinct", "--ginkgo.json-report=" + file}
-	if focus != "" {
-		list = append(list, "--ginkgo.focus="+focus)
-	}
-	cmd := command(ctx, r.Binary, append(list, r.Args...)...)
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.CombinedOutput()
-	reap(cmd)
-	// Before it is cut: a half of a secret is not known for one.
-	said := gist(r.Sink.Text(string(out)))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, said)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, said)
-	}
-	var reports []types.Report
-	return reports, json.Unmarshal(data, &reports)
 }
 
 func tail(file string) string {

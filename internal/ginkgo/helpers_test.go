@@ -70,8 +70,18 @@ func sampleRun(t *testing.T, mode string, specs ...string) Run {
 	dir := t.TempDir()
 	return Run{
 		Binary: sample(t), Args: []string{"-sample.mode=" + mode, "-sample.dir=" + dir},
-		Suite: suiteName, Specs: specs, Procs: 2, Dir: dir, Sink: sink.New(redact.New()), Grace: time.Second,
+		Listing: Listing{Suite: suiteName}, Specs: specs, Procs: 2, Dir: dir, Sink: sink.New(redact.New()), Grace: time.Second,
 	}
+}
+
+// knowing is the run with all that the binary has.
+func knowing(t *testing.T, run Run) Run {
+	t.Helper()
+	var err error
+	if run.Listing, err = run.List(t.Context(), Focus(suiteName, run.Specs)); err != nil {
+		t.Fatal(err)
+	}
+	return run
 }
 
 // lister is a run that is only asked for its specs.

@@ -12,7 +12,8 @@ import (
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	suite, specs, err := lister(sample(t)).List(t.Context(), "")
+	all, err := lister(sample(t)).List(t.Context(), "")
+	suite, specs := all.Suite, all.Specs
 	if err != nil || suite != suiteName {
 		t.Fatalf("suite %q: %v", suite, err)
 	}
@@ -29,13 +30,13 @@ func TestList(t *testing.T) {
 		}
 	}
 	wanted := []string{"[sample] passes", "[sample] names is short", "[sample] no such spec"}
-	_, specs, err = lister(sample(t)).List(t.Context(), Focus(suite, wanted))
-	if err != nil || !slices.Equal(specs, []string{wanted[1], wanted[0]}) {
-		t.Errorf("selected: %q, %v", specs, err)
+	some, err := lister(sample(t)).List(t.Context(), Focus(suite, wanted))
+	if err != nil || !slices.Equal(some.Specs, []string{wanted[1], wanted[0]}) {
+		t.Errorf("selected: %q, %v", some.Specs, err)
 	}
-	_, specs, err = lister(sample(t)).List(t.Context(), "no such text")
-	if err != nil || len(specs) != 0 {
-		t.Errorf("selected: %q, %v", specs, err)
+	none, err := lister(sample(t)).List(t.Context(), "no such text")
+	if err != nil || len(none.Specs) != 0 {
+		t.Errorf("selected: %q, %v", none.Specs, err)
 	}
 }
 
@@ -56,14 +57,14 @@ func TestListRefuses(t *testing.T) {
 		{sample(t), "-sample.mode=focused", "exit status 197"},
 		{sample(t), "-sample.mode=late", "exit status 1"},
 	} {
-		_, specs, err := lister(c.binary, c.arg).List(t.Context(), "")
-		if err == nil || !strings.Contains(err.Error(), c.want) || len(specs) > 0 {
-			t.Errorf("%s %s: got %v and %q, want %q", filepath.Base(c.binary), c.arg, err, specs, c.want)
+		got, err := lister(c.binary, c.arg).List(t.Context(), "")
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(got.Specs) > 0 {
+			t.Errorf("%s %s: got %v and %q, want %q", filepath.Base(c.binary), c.arg, err, got.Specs, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := lister(sample(t)).List(ctx, ""); err == nil {
+	if _, err := lister(sample(t)).List(ctx, ""); err == nil {
 		t.Error("a cancelled listing is no error")
 	}
 }
@@ -108,7 +109,7 @@ func TestOutputIsRedactedBeforeItIsCut(t *testing.T) {
 		if err := os.WriteFile(script, []byte(said), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := lister(script).List(t.Context(), "")
+		_, err := lister(script).List(t.Context(), "")
 		if err == nil || strings.Contains(err.Error(), "unter") {
 			t.Fatalf("at %d: %v", at, err)
 		}

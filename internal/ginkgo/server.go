@@ -20,6 +20,8 @@ import (
 // passes the first process's set-up on to the others, and receives each
 // spec's report at the moment it ends. Ginkgo's own command does the same and
 // tells nobody before the end; that is why it is served here.
+//
+// Each process has an address of its own, so that it is known who says what.
 type server struct {
 	listener net.Listener
 	http     *http.Server
@@ -27,9 +29,10 @@ type server struct {
 	output   io.Writer
 	alive    func(process int) bool
 	total    int
+	deal     *dealer
 
 	mu          sync.Mutex
-	next        int // index of the next spec to hand out
+	begins      types.Report // of process 1
 	abort       bool
 	reportSetup types.SpecState // of ReportBeforeSuite on process 1
 	setup       setupState      // of SynchronizedBeforeSuite on process 1
@@ -50,33 +53,47 @@ const (
 	mostEnd     = 1 << 30
 )
 
-func newServer(total int, output io.Writer, alive func(int) bool, onReport func(types.SpecReport)) (*server, error) {
+func newServer(total int, deal *dealer, output io.Writer, alive func(int) bool, onReport func(types.SpecReport)) (*server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{listener: listener, total: total, output: output, alive: alive, onReport: onReport, ended: map[int]types.Report{}}
+	s := &server{listener: listener, total: total, deal: deal, output: output, alive: alive, onReport: onReport, ended: map[int]types.Report{}}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(listener) }()
 	return s, nil
 }
 
-func (s *server) address() string { return "http://" + s.listener.Addr().String() }
+// address is where a process finds the server.
+func (s *server) address(process int) string {
+	return fmt.Sprintf("http://%s/%d", s.listener.Addr(), process)
+}
 
 func (s *server) close() { _ = s.http.Close() }
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
+	for process := 1; process <= s.total; process++ {
+		prefix := fmt.Sprintf("/%d", process)
+		mux.Handle(prefix+"/", http.StripPrefix(prefix, s.routesOf(process)))
+	}
+	return mux
+}
+
+func (s *server) routesOf(process int) http.Handler {
+	mux := http.NewServeMux()
 	ok := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, mostMessage))
 	}
 	mux.HandleFunc("/up", ok)
-	mux.HandleFunc("/suite-will-begin", ok)
 	mux.HandleFunc("/progress-report", ok)
-	mux.HandleFunc("/did-run", s.didRun)
+	mux.HandleFunc("/suite-will-begin", s.suiteWillBegin)
+	mux.HandleFunc("/did-run", func(w http.ResponseWriter, r *http.Request) { s.didRun(w, r, process) })
 	mux.HandleFunc("/suite-did-end", s.suiteDidEnd)
 	mux.HandleFunc("/emit-output", s.emitOutput)
-	mux.HandleFunc("/counter", s.counter)
+	mux.HandleFunc("/counter", func(w http.ResponseWriter, _ *http.Request) {
+		encode(w, struct{ Index int }{s.deal.deal(process)})
+	})
 	mux.HandleFunc("/abort", s.handleAbort)
 	mux.HandleFunc("/report-before-suite-completed", s.reportSetupCompleted)
 	mux.HandleFunc("/report-before-suite-state", s.reportSetupState)
@@ -118,7 +135,18 @@ func (s *server) refusals() error {
 
 func encode(w http.ResponseWriter, value any) { _ = json.NewEncoder(w).Encode(value) }
 
-func (s *server) didRun(w http.ResponseWriter, r *http.Request) {
+// suiteWillBegin keeps what process 1 says of the run that begins.
+func (s *server) suiteWillBegin(w http.ResponseWriter, r *http.Request) {
+	var report types.Report
+	if !s.decode(w, r, mostMessage, &report) || report.SuiteConfig.ParallelProcess != 1 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begins = report
+}
+
+func (s *server) didRun(w http.ResponseWriter, r *http.Request, process int) {
 	var report types.SpecReport
 	if !s.decode(w, r, mostMessage, &report) {
 		return
@@ -127,6 +155,7 @@ func (s *server) didRun(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusBadRequest, errors.New("a report of an unknown kind of node"))
 		return
 	}
+	s.deal.reported(process, report)
 	// The process waits for the answer: when it goes on, the report is safe.
 	s.onReport(report)
 }
@@ -152,16 +181,6 @@ func (s *server) emitOutput(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(s.output, http.MaxBytesReader(w, r.Body, mostMessage)); err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
-}
-
-// counter hands out each index once. Every process has the specs in the same
-// order, since all are started with the same seed and focus.
-func (s *server) counter(w http.ResponseWriter, _ *http.Request) {
-	s.mu.Lock()
-	index := s.next
-	s.next++
-	s.mu.Unlock()
-	encode(w, struct{ Index int }{index})
 }
 
 func (s *server) handleAbort(w http.ResponseWriter, r *http.Request) {
@@ -237,9 +256,13 @@ func (s *server) othersAlive() bool {
 func (s *server) othersFinished(w http.ResponseWriter, _ *http.Request) {
 	if s.othersAlive() {
 		w.WriteHeader(http.StatusTooEarly)
+		return
 	}
+	s.deal.clear()
 }
 
+// othersReport sends the sum of what the others ran. Of one that a spec has
+// ended nothing is known but that it did not succeed.
 func (s *server) othersReport(w http.ResponseWriter, _ *http.Request) {
 	if s.othersAlive() {
 		w.WriteHeader(http.StatusTooEarly)
@@ -247,19 +270,28 @@ func (s *server) othersReport(w http.ResponseWriter, _ *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.ended) != s.total-1 {
-		w.WriteHeader(http.StatusGone)
-		return
-	}
 	var sum types.Report
 	for process := 2; process <= s.total; process++ {
+		report, ended := s.ended[process]
+		if !ended && len(s.deal.victims(process)) == 0 {
+			w.WriteHeader(http.StatusGone)
+			return
+		}
 		if process == 2 {
-			sum = s.ended[process]
+			sum = report
 		} else {
-			sum = sum.Add(s.ended[process])
+			sum = sum.Add(report)
 		}
 	}
 	encode(w, sum)
+}
+
+// finished tells whether a process has reported its end.
+func (s *server) finished(process int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ended := s.ended[process]
+	return ended
 }
 
 // complete is an error unless the process reported its end and nothing but

@@ -32,7 +32,7 @@ type coordinator struct {
 func newCoordinator(t testing.TB, total int) *coordinator {
 	t.Helper()
 	c := &coordinator{dead: map[int]bool{}}
-	s, err := newServer(total, &c.output, func(n int) bool { return !c.dead[n] }, func(r types.SpecReport) { c.reports = append(c.reports, r) })
+	s, err := newServer(total, newDealer(Listing{}, []string{"a"}, false), &c.output, func(n int) bool { return !c.dead[n] }, func(r types.SpecReport) { c.reports = append(c.reports, r) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,9 @@ func newCoordinator(t testing.TB, total int) *coordinator {
 	return c
 }
 
+// ask asks as process 1.
 func (c *coordinator) ask(method, path string, body io.Reader) (status int, answer string) {
+	path = "/1" + path
 	w := httptest.NewRecorder()
 	c.http.Handler.ServeHTTP(w, httptest.NewRequest(method, path, body))
 	return w.Code, strings.TrimSpace(w.Body.String())

@@ -86,10 +86,6 @@ func TestCompileRefuses(t *testing.T) {
 		{"a mode of a suite that is not run", func(_ *world, c *Compilation) {
 			c.Modes = map[string]result.SuiteMode{"huge": {Mode: "full"}}
 		}, "how suite huge is run is said, but it is not run"},
-		{"a part of what is whole", func(w *world, c *Compilation) {
-			w.suites[0].Modes = []suites.Mode{{Name: "all", Expect: w.suites[0].Expect, Whole: true}}
-			c.Modes = map[string]result.SuiteMode{"tiny": {Skip: "job"}}
-		}, "is whole in mode all"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -206,8 +206,6 @@ func planSuite(suite suites.Suite, rel *release.Release, asked result.SuiteMode)
 	switch {
 	case err != nil:
 		return result.PlanSuite{}, fmt.Errorf("cannot be cut down: %w", err)
-	case asked.Narrowed() && mode.Whole:
-		return result.PlanSuite{}, fmt.Errorf("is whole in mode %s: take --focus and --skip away, or another mode", mode.Name)
 	case len(selected) == 0:
 		return result.PlanSuite{}, fmt.Errorf("has nothing left: focus %q and skip %q select none of its %d cases", asked.Focus, asked.Skip, len(expected))
 	}

@@ -105,6 +105,15 @@ func dying() {
 			os.Exit(status)
 		})
 	}
+	It("exits alone", Serial, func() { os.Exit(7) })
+	for i := range 12 {
+		It(fmt.Sprintf("exits too, number %d", i), func() { os.Exit(7) })
+	}
+	Describe("in order", Ordered, func() {
+		It("passes first", func() {})
+		It("exits then", func() { os.Exit(7) })
+		It("never comes", func() {})
+	})
 	It("aborts the suite", func() { AbortSuite("the planet is gone") })
 	It("sends garbage", func() {
 		config, _ := GinkgoConfiguration()
