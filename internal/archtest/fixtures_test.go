@@ -106,7 +106,7 @@ func TestBadFilesAreFound(t *testing.T) {
 		{"internal/provision/kind/a.go", `"github.com/aws/aws-sdk-go-v2/service/ec2"`, "", "imported by internal/provision/ec2 alone"},
 		{"cmd/qualify/a.go", `"github.com/aws/aws-sdk-go-v2/config"`, "", "imported by internal/provision/ec2 alone"},
 		{"internal/provision/fake/a.go", `"sigs.k8s.io/kind/pkg/cluster"`, "", "imported by internal/provision/kind"},
-		{"internal/provision/kind/a.go", `"github.com/google/go-containerregistry/pkg/v1"`, "", "imported by internal/release/source alone"},
+		{"internal/provision/kind/a.go", `"github.com/google/go-containerregistry/pkg/v1"`, "", "imported by internal/release/source, internal/release/images alone"},
 		{"bench/clusterup/a.go", `"github.com/spf13/cobra"`, "", "imported by cmd/qualify alone"},
 		{"internal/run/a.go", `"github.com/charmbracelet/bubbletea"`, "", "terminals belong to the command line"},
 		{"internal/cache/a.go", `"testing"`, "", "testing may be imported by internal/provision/provisiontest alone"},

@@ -61,6 +61,7 @@ var table = []row{
 	// The candidate.
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
 	{dir: "internal/release/remote", ours: []string{"internal/release"}, never: join(exec, disk, clusters, commandLine)},
+	{dir: "internal/release/images", ours: []string{"internal/release", "internal/release/remote"}, never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
 	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
 		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/scratch", "internal/stabletar"},
@@ -139,7 +140,7 @@ var only = []struct {
 		by:      []string{"internal/provision/ec2"}, why: "a cloud's SDK stays in its provisioner",
 	},
 	{imports: []string{"sigs.k8s.io/kind/..."}, by: []string{"internal/provision/kind", "bench/*"}, why: "kind's library stays in its provisioner"},
-	{imports: []string{"github.com/google/go-containerregistry/..."}, by: []string{"internal/release/source"}, why: "images are packed in one place"},
+	{imports: []string{"github.com/google/go-containerregistry/..."}, by: []string{"internal/release/source", "internal/release/images"}, why: "images are packed in one place and fetched in another"},
 	{imports: []string{"github.com/spf13/..."}, by: []string{"cmd/qualify"}, why: "flags belong to the command line"},
 	{imports: []string{"github.com/charmbracelet/...", "charm.land/..."}, by: []string{"cmd/qualify"}, why: "terminals belong to the command line"},
 	{imports: []string{module + "/internal/provision/all"}, by: []string{"cmd/qualify", "bench/*"}, why: "everything else takes the provisioner that it is given"},
@@ -167,6 +168,7 @@ var writers = []struct{ where, why string }{
 	{"internal/cache", "what is kept is public: sources and what is built of them"},
 	{"internal/release", "assets of the candidate, byte for byte"},
 	{"internal/release/source", "the candidate"},
+	{"internal/release/images", "images of the candidate, byte for byte"},
 	{"internal/debootstrap", "root filesystems"},
 	{"internal/stabletar", "root filesystems and assets"},
 	{"internal/provision/kind/rootfs.go", "root filesystems"},

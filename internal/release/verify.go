@@ -88,7 +88,13 @@ func (s *Store) Fetch(ctx context.Context, r *Release, assetName string) (string
 	if !a.Bound() && !s.AllowUnbound {
 		return "", &UnboundError{Release: r.Name, Asset: a.Name}
 	}
-	a.URI = r.locate(a.URI)
+	return s.FetchFile(ctx, r.Located(a))
+}
+
+// FetchFile is Fetch for a file that no manifest lists by itself, such as the
+// part of an image, or one whose URI is as seen from the working directory.
+// Without a digest whatever comes is accepted.
+func (s *Store) FetchFile(ctx context.Context, a Asset) (string, error) {
 	root, err := s.root()
 	if err != nil {
 		return "", fmt.Errorf("opening store: %w", err)
@@ -105,6 +111,12 @@ func (s *Store) Fetch(ctx context.Context, r *Release, assetName string) (string
 		}
 	}
 	return s.pull(ctx, root, entry, a)
+}
+
+// Located is an asset with its URI as seen from the working directory.
+func (r *Release) Located(a Asset) Asset {
+	a.URI = r.locate(a.URI)
+	return a
 }
 
 // Held returns the path that Fetch would, if the store has the asset's bytes

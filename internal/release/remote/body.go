@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"regexp"
@@ -63,6 +64,7 @@ func (b *body) connect(whole bool) error {
 		w.stop()
 		return &permanentError{err}
 	}
+	maps.Copy(r.Header, b.c.header)
 	if b.at > 0 {
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", b.at))
 		if b.tag != "" {

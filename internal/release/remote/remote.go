@@ -22,11 +22,12 @@ const DefaultBaseURL = "https://distro.eks.amazonaws.com"
 
 // Client reads releases from servers. Several goroutines may use it.
 type Client struct {
-	base  string
-	http  *http.Client
-	tries int           // in a row, without progress, before it gives up
-	pause time.Duration // before the second try; each further one waits longer
-	stall time.Duration // in which a server must send leastProgress
+	base   string
+	http   *http.Client
+	header http.Header   // of every request
+	tries  int           // in a row, without progress, before it gives up
+	pause  time.Duration // before the second try; each further one waits longer
+	stall  time.Duration // in which a server must send leastProgress
 }
 
 // New returns a client for the releases below a base URL; "" is
@@ -43,6 +44,17 @@ func New(base string) (*Client, error) {
 		tries: 5, pause: time.Second, stall: 30 * time.Second,
 	}, nil
 }
+
+// With returns a client that sends its requests through a transport that knows
+// how to authenticate, with further headers. It is as patient as this one.
+func (c *Client) With(t http.RoundTripper, header http.Header) *Client {
+	other := *c
+	other.http, other.header = &http.Client{Transport: t, CheckRedirect: secure}, header
+	return &other
+}
+
+// Transport is what the client reads through.
+func (c *Client) Transport() http.RoundTripper { return c.http.Transport }
 
 // transport reads bytes as they are: with compression on the way, a length
 // or a range would be about something else than the file.
