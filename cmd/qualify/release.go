@@ -22,6 +22,7 @@ func newReleaseCommand(w wiring) *cobra.Command {
 		newReleaseListCommand(w),
 		newReleaseImagesCommand(w),
 		newReleaseDiffCommand(w),
+		newReleaseVerifyCommand(w),
 	)
 	return cmd
 }

@@ -22,12 +22,23 @@ func baseURLFlag(cmd *cobra.Command, base *string) {
 	cmd.Flags().StringVar(base, "base-url", "", "where releases are published (default: https://distro.eks.amazonaws.com)")
 }
 
+// allowUnboundFlag adds the flag that accepts releases without digests.
+func allowUnboundFlag(cmd *cobra.Command, allow *bool) {
+	cmd.Flags().BoolVar(allow, "allow-unbound", false, "accept a release without the digests that would tie a verdict to it; the verdict says so")
+}
+
 // intakeOptions are the flags of the verbs that take a release.
 type intakeOptions struct {
 	w       wiring
 	baseURL string
 	strict  bool
 	format  string
+
+	// Of verbs that fetch.
+	imageRegistry string
+	parallel      int
+	allowUnbound  bool
+	noLive        bool
 }
 
 func (o *intakeOptions) flags(cmd *cobra.Command) {

@@ -64,7 +64,8 @@ func (o *resumeOptions) resume(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	w.store.Log = o.w.sink.Logger(ui)
+	// That they are unbound was accepted when the plan was made.
+	w.store.Log, w.store.AllowUnbound = o.w.sink.Logger(ui), len(r.plan.Unbound) > 0
 	if err := w.serves(r.plan); err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	for _, warning := range chosen.warnings() {
 		ui.line("warning: " + warning.String())
 	}
-	w.store.Log = o.w.sink.Logger(ui)
+	w.store.Log, w.store.AllowUnbound = o.w.sink.Logger(ui), o.allowUnbound
 	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
 	if err != nil {
 		return blameEnvironment(err, used)
@@ -139,7 +139,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	}
 	plan, err := run.Compile(run.Compilation{
 		Cells: s.Cells, Excluded: s.Excluded, Workers: workers, Suites: s.suites, Modes: o.modes(), Releases: byVersion,
-		Sources: sources, Retries: o.retries, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
+		Sources: sources, Retries: o.retries, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}

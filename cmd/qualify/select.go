@@ -27,6 +27,7 @@ type choice struct {
 	policy, baseURL              string
 	conformance, focus, skip     string
 	workers, retries             int
+	allowUnbound                 bool
 }
 
 func (c *choice) flags(cmd *cobra.Command) {
@@ -45,6 +46,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
 	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
 	baseURLFlag(cmd, &c.baseURL)
+	allowUnboundFlag(cmd, &c.allowUnbound)
 	policyFlag(cmd, &c.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&c.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
 	f.IntVar(&c.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")

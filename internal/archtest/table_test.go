@@ -63,6 +63,10 @@ var table = []row{
 	{dir: "internal/release/remote", ours: []string{"internal/release"}, never: join(exec, disk, clusters, commandLine)},
 	{dir: "internal/release/images", ours: []string{"internal/release", "internal/release/remote"}, never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
 	{
+		dir: "internal/release/intake", never: join([]string{"os/exec", "plugin"}, clusters, commandLine),
+		ours: []string{"internal/release", "internal/release/images", "internal/release/remote"},
+	},
+	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
 		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/scratch", "internal/stabletar"},
 	},
@@ -168,6 +172,7 @@ var writers = []struct{ where, why string }{
 	{"internal/cache", "what is kept is public: sources and what is built of them"},
 	{"internal/release", "assets of the candidate, byte for byte"},
 	{"internal/release/source", "the candidate"},
+	{"internal/release/intake", "bundles of the candidate, byte for byte"},
 	{"internal/release/images", "images of the candidate, byte for byte"},
 	{"internal/debootstrap", "root filesystems"},
 	{"internal/stabletar", "root filesystems and assets"},

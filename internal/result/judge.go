@@ -141,6 +141,7 @@ func runFindings(plan Plan, ev Evidence, policy Policy) []finding {
 		runFaults(ev),
 		runLeftovers(plan, ev),
 		runNotes(ev),
+		unbound(plan),
 	)
 }
 
@@ -301,6 +302,16 @@ func runLeftovers(plan Plan, ev Evidence) []finding {
 
 func leftover(text string) []finding {
 	return found(leaks, ReasonLeftovers, "left over: %s; remove it with qualify gc", text)
+}
+
+// unbound says what no verdict on the release can be about. Whether that is
+// accepted was decided before the run.
+func unbound(plan Plan) []finding {
+	if len(plan.Unbound) == 0 {
+		return nil
+	}
+	return found(informs, NoteUnbound, "the release has no digest for %d of its assets, so nothing shows whether their bytes are the release's: %s",
+		len(plan.Unbound), brief(strings.Join(plan.Unbound, ", ")))
 }
 
 func runNotes(ev Evidence) []finding {

@@ -384,3 +384,13 @@ func TestDocumentRoundTrip(t *testing.T) {
 		t.Fatalf("%v\n%+v\n%+v", err, got, doc)
 	}
 }
+
+// A verdict on a release without digests says so, whatever it is.
+func TestUnboundIsSaid(t *testing.T) {
+	plan := onePlan()
+	plan.Unbound = []string{"csi-attacher-image", "csi-resizer-image"}
+	doc := judge(t, plan, cleanRun(), DefaultPolicy())
+	if doc.Verdict != Qualified || len(doc.Notes) != 1 || doc.Notes[0].Code != NoteUnbound || !strings.Contains(doc.Notes[0].Text, "no digest for 2 of its assets") || !strings.Contains(doc.Notes[0].Text, "csi-resizer-image") {
+		t.Errorf("%v, notes %+v", doc.Verdict, doc.Notes)
+	}
+}

@@ -12,6 +12,8 @@ type Plan struct {
 	Hash    string     `json:"hash"`
 	Release ReleaseRef `json:"release"`
 	Cells   []PlanCell `json:"cells"`
+	// Unbound are the release's assets without any digest.
+	Unbound []string `json:"unbound,omitempty"`
 }
 
 // ReleaseRef binds a verdict to a release by digest.

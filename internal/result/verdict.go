@@ -109,6 +109,7 @@ const (
 // above, when a policy or a later attempt took its weight from it.
 const (
 	NoteWarning       = "note"
+	NoteUnbound       = "release-unbound"
 	NoteWaiverUnused  = "waiver-unused"
 	NoteWaiverPassing = "waiver-passing"
 	NoteWaiverExpired = "waiver-expired"

@@ -239,3 +239,37 @@ func TestLeaseName(t *testing.T) {
 		}
 	})
 }
+
+// TestUnboundReleases: without digests nothing ties a verdict to a release. An
+// image that no cluster runs may be without; either way the verdict says so.
+func TestUnboundReleases(t *testing.T) {
+	for _, tc := range []struct {
+		component string
+		allow     bool
+		want      string
+	}{
+		{"kubernetes", false, "is unbound: it has no digest for 1 assets that every cluster is made of, extra-image among them"},
+		{"etcd", false, "--allow-unbound accepts that"},
+		{"kubernetes", true, ""},
+		{"external-attacher", false, ""},
+	} {
+		w := newWorld(t)
+		rel := *w.rel
+		extra := release.Asset{Component: tc.component, Name: "extra-image", Type: release.Image, URI: "r.io/x:1"}
+		rel.Components = append(slices.Clone(rel.Components), release.Component{Name: tc.component, Assets: []release.Asset{extra}})
+		w.rel = &rel
+		c := w.compilation()
+		c.AllowUnbound = tc.allow
+		plan, err := Compile(c)
+		if tc.want != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s, allowed %v: got %v, want %q", tc.component, tc.allow, err, tc.want)
+			}
+			continue
+		}
+		judged := plan.Judged()
+		if err != nil || !slices.Equal(judged.Unbound, []string{"extra-image"}) {
+			t.Errorf("%s, allowed %v: %v, unbound %v", tc.component, tc.allow, err, judged.Unbound)
+		}
+	}
+}

@@ -37,9 +37,11 @@ type Plan struct {
 	Sources map[string]string `json:"sources,omitempty"`
 	// Policy is what the run is judged by, so that the hash covers it too. Plans
 	// from before there were policy files have none.
-	Policy   result.Policy `json:"policy,omitzero"`
-	Cells    []PlanCell    `json:"cells"`
-	Excluded []Excluded    `json:"excluded"`
+	Policy result.Policy `json:"policy,omitzero"`
+	// Unbound are the assets of the releases for which they have no digest.
+	Unbound  []string   `json:"unbound,omitempty"`
+	Cells    []PlanCell `json:"cells"`
+	Excluded []Excluded `json:"excluded"`
 }
 
 // PlanCell is one cell of a plan.
@@ -87,9 +89,12 @@ type Compilation struct {
 	Releases map[string]*release.Release // by the cells' k8s value
 	Sources  map[string]string           // where the releases come from, by digest
 	Retries  int                         // after faults of the infrastructure
-	Policy   result.Policy               // the zero value stands for the default
-	Entries  map[string]provision.Entry  // by the cells' provisioner value
-	Suite    func(name string) (suites.Suite, error)
+	// AllowUnbound accepts releases without the digests that would tie a verdict
+	// to them.
+	AllowUnbound bool
+	Policy       result.Policy              // the zero value stands for the default
+	Entries      map[string]provision.Entry // by the cells' provisioner value
+	Suite        func(name string) (suites.Suite, error)
 }
 
 // Compile makes the plan, or says everything that stands against it.
@@ -102,7 +107,8 @@ func Compile(c Compilation) (Plan, error) {
 	if len(c.Suites) == 0 {
 		return plan, errors.New("the plan is empty: no suite is selected")
 	}
-	problems := c.named()
+	problems := errors.Join(c.named(), c.unbound())
+	plan.Unbound = c.unboundNames()
 	for _, cell := range c.Cells {
 		planned, err := c.cell(cell)
 		if err != nil {
@@ -221,6 +227,35 @@ func (p Plan) budget(s result.PlanSuite) time.Duration {
 	return seconds(p.Budgets.Suite)
 }
 
+// unbound refuses releases of which nothing tells whether what runs is them.
+func (c Compilation) unbound() error {
+	if c.AllowUnbound {
+		return nil
+	}
+	var problems error
+	for _, version := range slices.Sorted(maps.Keys(c.Releases)) {
+		rel := c.Releases[version]
+		missing := rel.UnboundEssentials()
+		if len(missing) > 0 {
+			problems = errors.Join(problems, fmt.Errorf("release %s is unbound: it has no digest for %d assets that every cluster is made of, %s among them, "+
+				"so nothing would tie a verdict to it; --allow-unbound accepts that, and the verdict says so", rel.Name, len(missing), missing[0].Name))
+		}
+	}
+	return problems
+}
+
+// unboundNames are the unbound assets of all releases, each name once.
+func (c Compilation) unboundNames() []string {
+	var names []string
+	for _, rel := range c.Releases {
+		for _, a := range rel.Unbound() {
+			names = append(names, a.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // hash is the SHA-256 of the plan's JSON without the hash itself.
 func (p Plan) hash() (string, error) {
 	p.Hash = ""
@@ -255,7 +290,7 @@ func (p Plan) Measure() result.Policy {
 // Judged is the part of the plan that the judge needs. A plan of cells with
 // one release is about that release; one of several names none.
 func (p Plan) Judged() result.Plan {
-	judged := result.Plan{Hash: p.Hash}
+	judged := result.Plan{Hash: p.Hash, Unbound: p.Unbound}
 	for i, c := range p.Cells {
 		judged.Cells = append(judged.Cells, result.PlanCell(c))
 		if i == 0 {

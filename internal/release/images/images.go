@@ -36,7 +36,7 @@ type Fetcher struct {
 	Client  *remote.Client
 	Mirrors Mirrors // where images are, if not in the registries they name
 	Layout  string  // directory of an OCI layout that is looked into first; "" is the one beside the manifest
-	Offline bool           // no registry is spoken to
+	Offline bool    // no registry is spoken to
 }
 
 // Image is one image with all its parts in the store.
