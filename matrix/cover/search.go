@@ -18,6 +18,7 @@ type search struct {
 	since  [][]int64 // by row and axis: the step that changed it
 	step   int64
 	work   int64 // what was spent, in combinations looked at
+	price  int64 // how many combinations of a row have a given axis
 	spare  settled
 }
 
@@ -38,6 +39,10 @@ const (
 // shrink returns the fewest rows that it finds; the first ones stay as they are.
 func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]settled, error) {
 	s := &search{generator: g, rows: rows, locked: locked, spare: make(settled, len(g.axes))}
+	s.price = int64(len(g.axes))
+	if g.strength == 3 {
+		s.price *= s.price / 2
+	}
 	for range rows {
 		s.held = append(s.held, make([]int32, len(g.bans)))
 		s.since = append(s.since, slices.Repeat([]int64{-tenure}, len(g.axes)))
@@ -136,7 +141,7 @@ func (s *search) bestMove(want []int32) (row, axis int, point int32) {
 		if a < 0 || s.step-s.since[i][a] < tenure || !s.mayHave(i, a, p) {
 			continue
 		}
-		s.work += int64(len(s.axes))
+		s.work += s.price
 		gain := s.tally.gain(s.rows[i], a, p)
 		if gain > most || gain == most && s.since[i][a] < oldest {
 			row, axis, point, most, oldest = i, a, p, gain, s.since[i][a]
@@ -190,7 +195,7 @@ func (s *search) change(row, axis int, point int32) {
 	}
 	s.tally.change(s.rows[row], axis, point)
 	s.since[row][axis] = s.step
-	s.work += int64(2 * len(s.axes))
+	s.work += 2 * s.price
 }
 
 func (s *search) recount(row int) {
@@ -218,7 +223,7 @@ func (s *search) force(ctx context.Context, want []int32) error {
 		if err != nil {
 			return err
 		}
-		s.work += int64(8 * len(s.axes))
+		s.work += 8*int64(len(s.axes)) + s.price*int64(len(s.axes))/2
 		if !found {
 			continue
 		}
