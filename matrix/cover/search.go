@@ -30,6 +30,8 @@ const (
 	// until when it goes on.
 	patience     = 2_000
 	mostPatience = 60_000_000
+	// mostWork is the work after which it ends in any case, a few seconds.
+	mostWork = 1_500_000_000
 	// shake is one in how many steps is not the best one.
 	shake = 1000
 	// candidates is how many rows are considered for a change of several values.
@@ -38,6 +40,10 @@ const (
 
 // shrink returns the fewest rows that it finds; the first ones stay as they are.
 func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]settled, error) {
+	fewest := max(g.bound, locked+1) // the required ones alone do not cover, or there are no others
+	if len(rows) <= fewest {
+		return rows, nil
+	}
 	s := &search{generator: g, rows: rows, locked: locked, spare: make(settled, len(g.axes))}
 	s.price = int64(len(g.axes))
 	if g.strength == 3 {
@@ -50,8 +56,11 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 	for i := range rows {
 		s.recount(i)
 	}
-	best := clone(rows)
-	for len(s.rows) > max(g.bound, locked+1) { // the required ones alone do not cover, or there were no others
+	best := make([]settled, len(rows))
+	for i, row := range rows {
+		best[i] = slices.Clone(row)
+	}
+	for len(s.rows) > fewest {
 		s.drop()
 		done, err := s.repair(ctx)
 		if err != nil {
@@ -60,7 +69,10 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 		if !done {
 			break
 		}
-		best = clone(s.rows)
+		best = best[:len(s.rows)]
+		for i, row := range s.rows {
+			copy(best[i], row)
+		}
 	}
 	for _, row := range s.rows {
 		g.tally.remove(row)
@@ -69,14 +81,6 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 		g.tally.add(row)
 	}
 	return best, nil
-}
-
-func clone(rows []settled) []settled {
-	all := make([]settled, len(rows))
-	for i, row := range rows {
-		all[i] = slices.Clone(row)
-	}
-	return all
 }
 
 // drop takes the row out without which the least is missing.
@@ -120,7 +124,7 @@ func (s *search) repair(ctx context.Context) (bool, error) {
 
 func (s *search) over(end int64) bool {
 	if s.options.Until == nil {
-		return s.work > end
+		return s.work > min(end, mostWork)
 	}
 	select {
 	case <-s.options.Until:
