@@ -37,13 +37,11 @@ func newGenerator(ctx context.Context, s *space, o Options) (*generator, error) 
 	}
 	// Where constraints are many, it gets stuck late if they are looked at late.
 	slices.SortStableFunc(g.order, func(a, b int32) int { return len(s.byAxis[b]) - len(s.byAxis[a]) })
-	if err := g.survey(ctx); err != nil {
-		return nil, err
+	// Asked once, before it is asked for each combination.
+	if some, err := g.find(ctx, nil, make(settled, len(s.axes)), g.anyhow); !some || err != nil {
+		return nil, cmp.Or(err, ErrEmpty)
 	}
-	if g.covered == 0 {
-		return nil, ErrEmpty
-	}
-	return g, nil
+	return g, g.survey(ctx)
 }
 
 // survey finds out which combinations some valid row has. Each row that it

@@ -69,7 +69,7 @@ func (c *checker) solve(group int, part cover.Tuple) answer {
 	if known, has := c.proved[id]; has {
 		return known
 	}
-	s := search{checker: c, row: make([]int, len(c.model.Axes)), open: map[int][]int{}, nodes: maxNodes}
+	s := search{checker: c, row: make([]int, len(c.model.Axes)), open: map[int][]int{}, nodes: c.nodes}
 	for a := range s.row {
 		s.row[a] = -1
 	}
