@@ -62,11 +62,6 @@ func (g *generator) survey(ctx context.Context) error {
 		return err
 	}
 	g.covered = len(g.tally.missing)
-	// In an order that does not depend on how they were found.
-	slices.Sort(g.tally.missing)
-	for at, place := range g.tally.missing {
-		g.tally.where[place] = int32(at)
-	}
 	return g.conclude()
 }
 

@@ -110,6 +110,26 @@ func TestWhatIsNotDecidedIsAProblem(t *testing.T) {
 	}
 }
 
+// TestDeadEndsAreLeftAsTheyWereEntered: with e=2 the proof tries a=1, which
+// takes values from b and c before it fails, and a=2 needs those.
+func TestDeadEndsAreLeftAsTheyWereEntered(t *testing.T) {
+	var m cover.Model
+	for _, name := range strings.Fields("a b c e") {
+		m.Axes = append(m.Axes, cover.Axis{Name: name, Values: strings.Fields("1 2")})
+	}
+	for _, pair := range []string{"a1 b1", "a1 c1", "b2 c2", "a2 c2", "a1 e1"} {
+		c := cover.Constraint{Name: pair}
+		for word := range strings.FieldsSeq(pair) {
+			c.Forbid = append(c.Forbid, cover.Term{Axis: word[:1], Values: []string{word[1:]}})
+		}
+		m.Constraints = append(m.Constraints, c)
+	}
+	r, err := Verify(context.Background(), m, nil, 1)
+	if err != nil || len(r.Uncovered) != 6 || r.Impossible != 2 {
+		t.Errorf("a=2, c=1 and all else are possible; it says %+v, %v", r, err)
+	}
+}
+
 // TestPropertyAgreesWithAllRows compares with looking at every row, for rows
 // drawn from all there are, good and bad.
 func TestPropertyAgreesWithAllRows(t *testing.T) {

@@ -149,7 +149,7 @@ func (s *search) ahead(axis int) bool {
 				count++
 			}
 		}
-		if count == 0 && s.rules[i].forbids(s.row) || count == 1 && !s.narrow(undecided) {
+		if count == 1 && !s.narrow(undecided) {
 			return false
 		}
 	}
