@@ -23,6 +23,9 @@ func randomModel(t *rapid.T) cover.Model {
 		for v := range rapid.IntRange(1, 4).Draw(t, "values") {
 			axis.Values = append(axis.Values, fmt.Sprintf("v%d", v))
 		}
+		if rapid.Bool().Draw(t, "weighted") {
+			axis.Weights = rapid.SliceOfN(rapid.Float64Range(0, 9), len(axis.Values), len(axis.Values)).Draw(t, "weights")
+		}
 		m.Axes = append(m.Axes, axis)
 	}
 	for i := range rapid.IntRange(0, 8).Draw(t, "constraints") {
@@ -137,11 +140,27 @@ func TestPropertyEveryPossibleTupleIsCovered(t *testing.T) {
 				t.Errorf("%s is said to be impossible", m.Text(impossible))
 			}
 		}
+		for i, row := range unique(o.Required) {
+			if !slices.Equal(r.Rows[i], row) {
+				t.Errorf("row %d is %v, required is %v", i+1, r.Rows[i], row)
+			}
+		}
 		if len(r.Rows) < r.Bound || len(r.Rows) > len(all) {
 			t.Errorf("%d rows of %d valid ones, at least %d", len(r.Rows), len(all), r.Bound)
 		}
 		agree(t, m, r)
 	})
+}
+
+// unique leaves out what comes again.
+func unique(rows []cover.Row) []cover.Row {
+	var first []cover.Row
+	for _, row := range rows {
+		if !slices.ContainsFunc(first, func(r cover.Row) bool { return slices.Equal(r, row) }) {
+			first = append(first, row)
+		}
+	}
+	return first
 }
 
 // agree holds the checker against the same rows, and against fewer.

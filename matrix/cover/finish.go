@@ -1,7 +1,9 @@
 package cover
 
 import (
+	"cmp"
 	"context"
+	"slices"
 )
 
 // rows makes the array: greedily, around the required rows.
@@ -17,8 +19,7 @@ func (g *generator) rows(ctx context.Context, required []settled) ([]settled, er
 		return nil, err
 	}
 	g.prefer(rows[len(required):])
-	g.sort(rows, len(required))
-	return rows, nil
+	return g.sort(rows, len(required)), nil
 }
 
 // prefer gives rows heavier values where nothing is lost by it.
@@ -47,22 +48,47 @@ func (g *generator) allowed(row settled, axis int, point int32) bool {
 	return true
 }
 
-// sort brings the rows that add the most to the front, behind the first ones,
-// which are required.
-func (g *generator) sort(rows []settled, first int) {
-	for _, row := range rows[first:] {
+// sort brings the rows that add the most to the front, of equals the heavier,
+// behind the first ones, which are required.
+func (g *generator) sort(rows []settled, first int) []settled {
+	rest := rows[first:]
+	slices.SortStableFunc(rest, func(a, b settled) int { return cmp.Compare(g.heft(b), g.heft(a)) })
+	for _, row := range rest {
 		g.tally.remove(row)
 	}
-	for i := first; i < len(rows); i++ {
-		best, most := i, -1
-		for j := i; j < len(rows); j++ {
-			if fresh := g.tally.fresh(rows[j]); fresh > most {
-				best, most = j, fresh
-			}
+	// By what a row would add now; later it can only be less, so a row is looked
+	// at again when nothing else could add as much as it once did.
+	var by [][]settled
+	put := func(row settled) {
+		fresh := g.tally.fresh(row)
+		for len(by) <= fresh {
+			by = append(by, nil)
 		}
-		rows[i], rows[best] = rows[best], rows[i]
-		g.tally.add(rows[i])
+		by[fresh] = append(by[fresh], row)
 	}
+	for _, row := range rest {
+		put(row)
+	}
+	sorted := slices.Clone(rows[:first])
+	for level := len(by) - 1; level >= 0; level-- {
+		for _, row := range by[level] {
+			if g.tally.fresh(row) < level {
+				put(row)
+				continue
+			}
+			g.tally.add(row)
+			sorted = append(sorted, row)
+		}
+	}
+	return sorted
+}
+
+func (g *generator) heft(row settled) float64 {
+	sum := 0.0
+	for _, p := range row {
+		sum += g.weight[p]
+	}
+	return sum
 }
 
 func (g *generator) result(rows []settled, required int) *Result {

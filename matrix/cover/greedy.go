@@ -16,13 +16,14 @@ type generator struct {
 	tally      *tally
 	random     *rand.Rand
 	order      []int32 // axes, in the order in which rows are made
+	gains      []int   // by point: room for best
 	covered    int
 	impossible []Tuple
 	bound      int
 }
 
 func newGenerator(ctx context.Context, s *space, o Options) (*generator, error) {
-	g := &generator{space: s, options: o, strength: min(o.Strength, len(s.axes)), solver: newSolver(s)}
+	g := &generator{space: s, options: o, strength: min(o.Strength, len(s.axes)), solver: newSolver(s), gains: make([]int, s.points)}
 	g.random = rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // the same rows for a seed is the point
 	if g.solver.dead {
 		return nil, ErrEmpty
@@ -36,13 +37,11 @@ func newGenerator(ctx context.Context, s *space, o Options) (*generator, error) 
 	}
 	// Where constraints are many, it gets stuck late if they are looked at late.
 	slices.SortStableFunc(g.order, func(a, b int32) int { return len(s.byAxis[b]) - len(s.byAxis[a]) })
-	if err := g.survey(ctx); err != nil {
-		return nil, err
+	// Asked once, before it is asked for each combination.
+	if some, err := g.find(ctx, nil, make(settled, len(s.axes)), g.anyhow); !some || err != nil {
+		return nil, cmp.Or(err, ErrEmpty)
 	}
-	if g.covered == 0 {
-		return nil, ErrEmpty
-	}
-	return g, nil
+	return g, g.survey(ctx)
 }
 
 // survey finds out which combinations some valid row has. Each row that it
@@ -63,11 +62,6 @@ func (g *generator) survey(ctx context.Context) error {
 		return err
 	}
 	g.covered = len(g.tally.missing)
-	// In an order that does not depend on how they were found.
-	slices.Sort(g.tally.missing)
-	for at, place := range g.tally.missing {
-		g.tally.where[place] = int32(at)
-	}
 	return g.conclude()
 }
 
@@ -141,25 +135,16 @@ func (g *generator) anyhow(axis int32, room []int32) []int32 {
 	return points
 }
 
-// tries is how many rows are made of which the best is taken.
-const tries = 1
-
-// greedy adds rows until nothing is missing.
+// greedy adds rows until nothing is missing. It makes one at a time and takes
+// it: what many tries for each would save, the search finds sooner.
 func (g *generator) greedy(ctx context.Context, rows []settled) ([]settled, error) {
 	for len(g.tally.missing) > 0 {
-		var best settled
-		most := 0
-		for range tries {
-			row := make(settled, len(g.axes))
-			if err := g.build(ctx, row); err != nil {
-				return nil, err
-			}
-			if fresh := g.tally.fresh(row); fresh > most {
-				best, most = row, fresh
-			}
+		row := make(settled, len(g.axes))
+		if err := g.build(ctx, row); err != nil {
+			return nil, err
 		}
-		g.tally.add(best)
-		rows = append(rows, best)
+		g.tally.add(row)
+		rows = append(rows, row)
 	}
 	return rows, nil
 }
@@ -195,7 +180,6 @@ func (g *generator) best(axis int32, room []int32) []int32 {
 			fixed = g.solver.points(int32(a), fixed)
 		}
 	}
-	gains := make(map[int32]int, len(points))
 	for _, p := range points {
 		fixed[at] = p
 		n := 0
@@ -204,10 +188,10 @@ func (g *generator) best(axis int32, room []int32) []int32 {
 				n++
 			}
 		})
-		gains[p] = n
+		g.gains[p] = n
 	}
 	slices.SortStableFunc(points, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(gains[b], gains[a]), cmp.Compare(g.weight[b], g.weight[a]))
+		return cmp.Or(cmp.Compare(g.gains[b], g.gains[a]), cmp.Compare(g.weight[b], g.weight[a]))
 	})
 	return points
 }

@@ -18,17 +18,21 @@ type search struct {
 	since  [][]int64 // by row and axis: the step that changed it
 	step   int64
 	work   int64 // what was spent, in combinations looked at
+	price  int64 // how many combinations of a row have a given axis
 	spare  settled
 }
 
 const (
-	// tenure is for how many steps a changed value stays.
-	tenure = 8
+	// tenure is for how many steps a changed value stays. On the models of
+	// bench/casa 2 and 5 need 1 % more rows, 8 needs 2 %.
+	tenure = 3
 	// patience is the work without success after which the search ends, for each
 	// combination that is to be covered and at most; unless the caller has said
 	// until when it goes on.
 	patience     = 2_000
 	mostPatience = 60_000_000
+	// mostWork is the work after which it ends in any case, a few seconds.
+	mostWork = 1_500_000_000
 	// shake is one in how many steps is not the best one.
 	shake = 1000
 	// candidates is how many rows are considered for a change of several values.
@@ -37,7 +41,15 @@ const (
 
 // shrink returns the fewest rows that it finds; the first ones stay as they are.
 func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]settled, error) {
+	fewest := max(g.bound, locked+1) // the required ones alone do not cover, or there are no others
+	if len(rows) <= fewest {
+		return rows, nil
+	}
 	s := &search{generator: g, rows: rows, locked: locked, spare: make(settled, len(g.axes))}
+	s.price = int64(len(g.axes))
+	if g.strength == 3 {
+		s.price *= s.price / 2
+	}
 	for range rows {
 		s.held = append(s.held, make([]int32, len(g.bans)))
 		s.since = append(s.since, slices.Repeat([]int64{-tenure}, len(g.axes)))
@@ -45,8 +57,11 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 	for i := range rows {
 		s.recount(i)
 	}
-	best := clone(rows)
-	for len(s.rows) > max(g.bound, locked+1) { // the required ones alone do not cover, or there were no others
+	best := make([]settled, len(rows))
+	for i, row := range rows {
+		best[i] = slices.Clone(row)
+	}
+	for len(s.rows) > fewest {
 		s.drop()
 		done, err := s.repair(ctx)
 		if err != nil {
@@ -55,7 +70,10 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 		if !done {
 			break
 		}
-		best = clone(s.rows)
+		best = best[:len(s.rows)]
+		for i, row := range s.rows {
+			copy(best[i], row)
+		}
 	}
 	for _, row := range s.rows {
 		g.tally.remove(row)
@@ -64,14 +82,6 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 		g.tally.add(row)
 	}
 	return best, nil
-}
-
-func clone(rows []settled) []settled {
-	all := make([]settled, len(rows))
-	for i, row := range rows {
-		all[i] = slices.Clone(row)
-	}
-	return all
 }
 
 // drop takes the row out without which the least is missing.
@@ -115,7 +125,7 @@ func (s *search) repair(ctx context.Context) (bool, error) {
 
 func (s *search) over(end int64) bool {
 	if s.options.Until == nil {
-		return s.work > end
+		return s.work > min(end, mostWork)
 	}
 	select {
 	case <-s.options.Until:
@@ -136,7 +146,7 @@ func (s *search) bestMove(want []int32) (row, axis int, point int32) {
 		if a < 0 || s.step-s.since[i][a] < tenure || !s.mayHave(i, a, p) {
 			continue
 		}
-		s.work += int64(len(s.axes))
+		s.work += s.price
 		gain := s.tally.gain(s.rows[i], a, p)
 		if gain > most || gain == most && s.since[i][a] < oldest {
 			row, axis, point, most, oldest = i, a, p, gain, s.since[i][a]
@@ -190,7 +200,7 @@ func (s *search) change(row, axis int, point int32) {
 	}
 	s.tally.change(s.rows[row], axis, point)
 	s.since[row][axis] = s.step
-	s.work += int64(2 * len(s.axes))
+	s.work += 2 * s.price
 }
 
 func (s *search) recount(row int) {
@@ -218,7 +228,7 @@ func (s *search) force(ctx context.Context, want []int32) error {
 		if err != nil {
 			return err
 		}
-		s.work += int64(8 * len(s.axes))
+		s.work += 8*int64(len(s.axes)) + s.price*int64(len(s.axes))/2
 		if !found {
 			continue
 		}

@@ -27,7 +27,7 @@ type span struct {
 
 // ban is a constraint in its only compiled form: no row may fulfil all terms.
 type ban struct {
-	terms []term // on different axes; none holds for all or no values
+	terms []term // on different axes; none holds for all values
 	rule  int    // place in Model.Constraints
 }
 
@@ -121,34 +121,29 @@ func (s *space) compile(m Model, c Constraint) ([]ban, error) {
 	if c.Forbids != nil {
 		return s.tabulate(m, c)
 	}
-	b, can := ban{}, true
+	b := ban{}
 	for _, t := range c.Forbid {
 		at := m.axis(t.Axis)
 		held := newSet(len(m.Axes[at].Values))
 		for _, v := range t.Values {
 			held.add(int32(slices.Index(m.Axes[at].Values, v)))
 		}
-		can = b.require(int32(at), held) && can
-	}
-	if !can { // a term that never holds, or two that never hold together
-		return nil, nil
+		b.require(int32(at), held)
 	}
 	return []ban{s.simplify(b)}, nil
 }
 
-// require adds a term; on an axis that has one already both must hold. It
-// returns whether that is possible.
-func (b *ban) require(axis int32, held set) bool {
+// require adds a term; on an axis that has one already both must hold.
+func (b *ban) require(axis int32, held set) {
 	for _, t := range b.terms {
 		if t.axis == axis {
 			for i := range t.set {
 				t.set[i] &= held[i]
 			}
-			return t.set.size() > 0
+			return
 		}
 	}
 	b.terms = append(b.terms, term{axis: axis, set: held})
-	return held.size() > 0
 }
 
 // simplify drops the terms that always hold, and orders the others.

@@ -95,16 +95,12 @@ func (t *tally) want(place int32) bool {
 	if t.n[place] != never {
 		return false
 	}
-	t.set(place, 0)
+	t.n[place] = 0
+	if t.strength == 2 {
+		t.n[place%t.points*t.points+place/t.points] = 0
+	}
 	t.miss(place)
 	return true
-}
-
-func (t *tally) set(place, n int32) {
-	t.n[place] = n
-	if t.strength == 2 {
-		t.n[place%t.points*t.points+place/t.points] = n
-	}
 }
 
 func (t *tally) miss(place int32) {
@@ -122,6 +118,10 @@ func (t *tally) found(place int32) {
 
 // count adds one row's share, +1 or -1, of a combination.
 func (t *tally) count(place, by int32) {
+	if t.strength == 2 {
+		t.countPair(place/t.points, place%t.points, by)
+		return
+	}
 	n := t.n[place]
 	if n == never {
 		return
@@ -129,9 +129,25 @@ func (t *tally) count(place, by int32) {
 	if n == 0 {
 		t.found(place)
 	}
-	t.set(place, n+by)
+	t.n[place] = n + by
 	if n+by == 0 {
 		t.miss(place)
+	}
+}
+
+func (t *tally) countPair(p, q, by int32) {
+	at := p*t.points + q
+	n := t.n[at]
+	if n == never {
+		return
+	}
+	if n == 0 {
+		t.found(min(p, q)*t.points + max(p, q))
+	}
+	t.n[at] = n + by
+	t.n[q*t.points+p] = n + by
+	if n+by == 0 {
+		t.miss(min(p, q)*t.points + max(p, q))
 	}
 }
 
@@ -179,6 +195,16 @@ func (t *tally) remove(r settled) { t.each(r, -1, func(place int32) { t.count(pl
 
 // change gives the row, which was counted, another value on an axis.
 func (t *tally) change(r settled, axis int, point int32) {
+	if t.strength == 2 {
+		for _, q := range r { // with itself an axis has no combination, so never
+			t.countPair(r[axis], q, -1)
+		}
+		r[axis] = point
+		for _, q := range r {
+			t.countPair(point, q, 1)
+		}
+		return
+	}
 	t.each(r, axis, func(place int32) { t.count(place, -1) })
 	r[axis] = point
 	t.each(r, axis, func(place int32) { t.count(place, 1) })

@@ -67,6 +67,32 @@ func TestWalkStops(t *testing.T) {
 	}
 }
 
+// TestWalkNamesTheFirst of the constraints that remove the same rows.
+func TestWalkNamesTheFirst(t *testing.T) {
+	m := grid(2, 2)
+	for _, values := range [][]string{{"v1"}, {"v0", "v1"}} {
+		m.Constraints = append(m.Constraints, cover.Constraint{Forbid: []cover.Term{{Axis: "a0", Values: []string{"v0"}}, {Axis: "a1", Values: values}}})
+	}
+	var named []int
+	err := cover.Walk(m, cover.Visitor{
+		Valid:    func(cover.Row) bool { return true },
+		Excluded: func(_ cover.Row, constraint, _ int) bool { named = append(named, constraint); return true },
+	})
+	if err != nil || !slices.Equal(named, []int{1}) {
+		t.Errorf("named are %v, %v", named, err)
+	}
+	m.Constraints[1].Forbid = m.Constraints[1].Forbid[1:] // no longer decided by the first axis
+	m.Constraints[1].Forbid[0].Values = []string{"v1"}
+	named = nil
+	err = cover.Walk(m, cover.Visitor{
+		Valid:    func(cover.Row) bool { return true },
+		Excluded: func(_ cover.Row, constraint, _ int) bool { named = append(named, constraint); return true },
+	})
+	if err != nil || !slices.Equal(named, []int{0, 1}) {
+		t.Errorf("named are %v, %v", named, err)
+	}
+}
+
 func TestWalkRefusesWhatCannotBeCounted(t *testing.T) {
 	if err := cover.Walk(grid(40, 4), cover.Visitor{Valid: func(cover.Row) bool { return false }}); err == nil {
 		t.Error("4^40 rows were counted")

@@ -39,6 +39,10 @@ const maxNodes = 2_000_000
 // model can have. It is an error if the model itself is not usable, or if ctx
 // ends first.
 func Verify(ctx context.Context, m cover.Model, rows []cover.Row, strength int) (Report, error) {
+	return verify(ctx, m, rows, strength, maxNodes)
+}
+
+func verify(ctx context.Context, m cover.Model, rows []cover.Row, strength, nodes int) (Report, error) {
 	if strength < 1 {
 		return Report{}, fmt.Errorf("verifying rows: the strength is %d; it is at least 1", strength)
 	}
@@ -46,7 +50,7 @@ func Verify(ctx context.Context, m cover.Model, rows []cover.Row, strength int) 
 	if err != nil {
 		return Report{}, fmt.Errorf("verifying rows: %w", err)
 	}
-	c := &checker{model: m, rules: rules, strength: min(strength, len(m.Axes)), have: map[string]bool{}}
+	c := &checker{model: m, rules: rules, strength: min(strength, len(m.Axes)), nodes: nodes, have: map[string]bool{}}
 	c.rows(rows)
 	c.prepare()
 	if err := c.tuples(ctx, 0, nil); err != nil {
@@ -129,6 +133,7 @@ type checker struct {
 	model    cover.Model
 	rules    []rule
 	strength int
+	nodes    int             // for each proof
 	have     map[string]bool // keys of the combinations in the rows
 
 	touching [][]int // by axis: its rules

@@ -69,7 +69,7 @@ func (c *checker) solve(group int, part cover.Tuple) answer {
 	if known, has := c.proved[id]; has {
 		return known
 	}
-	s := search{checker: c, row: make([]int, len(c.model.Axes)), open: map[int][]int{}, nodes: maxNodes}
+	s := search{checker: c, row: make([]int, len(c.model.Axes)), open: map[int][]int{}, nodes: c.nodes}
 	for a := range s.row {
 		s.row[a] = -1
 	}
@@ -149,7 +149,7 @@ func (s *search) ahead(axis int) bool {
 				count++
 			}
 		}
-		if count == 0 && s.rules[i].forbids(s.row) || count == 1 && !s.narrow(undecided) {
+		if count == 1 && !s.narrow(undecided) {
 			return false
 		}
 	}
