@@ -91,6 +91,12 @@ type Config struct {
 	Sink *sink.Sink
 }
 
+// UnsupportedError is why this machine cannot serve a cell that another could.
+type UnsupportedError struct{ Reason string }
+
+// Error gives the reason.
+func (e *UnsupportedError) Error() string { return "unsupported here: " + e.Reason }
+
 // ProductError is the explicit claim that the release failed to boot, to join
 // or to become ready. Log holds the last lines of the component it blames.
 type ProductError struct {

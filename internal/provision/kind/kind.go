@@ -34,12 +34,23 @@ func Entry() provision.Entry {
 }
 
 func can(cell matrix.Cell) error {
-	os, err := nodeos.Find(cell.Value("os"))
+	h, err := inspectHost("")
 	if err != nil {
 		return err
 	}
-	if os.Userland == nil {
+	return canOn(h, cell)
+}
+
+// canOn tells whether a host can serve a cell.
+func canOn(h host, cell matrix.Cell) error {
+	os, err := nodeos.Find(cell.Value(matrix.OS))
+	switch {
+	case err != nil:
+		return err
+	case os.Userland == nil:
 		return fmt.Errorf("%s cannot be made as a container on this machine", os.Name)
+	case os.CgroupV2 != "" && h.cgroupV1:
+		return &provision.UnsupportedError{Reason: fmt.Sprintf("%s: %s, and this host has those", os.Name, os.CgroupV2)}
 	}
 	return nil
 }
