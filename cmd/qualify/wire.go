@@ -13,7 +13,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/sink"
+	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -83,6 +85,14 @@ func (w workshop) resolve(ctx context.Context, text string, progress func(source
 		return nil, &usageError{err}
 	}
 	return rel, nil
+}
+
+// component builds what a cell's nodes are given beside the release.
+func (w workshop) component(ctx context.Context, part result.ComponentRef, progress func(source.Step)) (*release.Release, error) {
+	if part.Name != matrix.Containerd {
+		return nil, usagef("nothing is known of the component %q", part.Name)
+	}
+	return source.Containerd(ctx, w.cache, part.Version, progress)
 }
 
 // provisioners makes those that the given names ask for.
