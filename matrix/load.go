@@ -93,9 +93,15 @@ const maxWorkers = 99
 // axis reads an axis; ok says that it has a name.
 func (l *loader) axis(n *yaml.Node, path string) (axis Axis, ok bool) {
 	keys := []string{"name", "values"}
-	f := l.Fields(n, path, keys, keys)
+	f := l.Fields(n, path, append(keys, "pick"), keys)
 	if n := f["name"]; n != nil {
 		axis.Name, ok = l.Name(n, path+".name")
+	}
+	if n := f["pick"]; n != nil {
+		text, _ := l.Text(n, path+".pick")
+		if axis.First = text == "first"; !axis.First {
+			l.Problem(n, path+".pick is "+strict.Quoted(text)+", and can only be first", "remove it to take every value")
+		}
 	}
 	if n := f["values"]; n != nil {
 		taken := map[string]label{}

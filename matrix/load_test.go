@@ -56,7 +56,7 @@ func TestLoadDefault(t *testing.T) {
 	if m.File != "matrix/default.yaml" || m.Workers != 2 || !slices.Equal(m.Suites, []string{"smoke", "conformance"}) {
 		t.Errorf("file %s, workers %d, suites %v", m.File, m.Workers, m.Suites)
 	}
-	if m.axisNames() != "os, k8s, provisioner" {
+	if m.axisNames() != "os, containerd, k8s, provisioner" {
 		t.Errorf("axes %s", m.axisNames())
 	}
 	axis, _ := m.Axis(K8s)

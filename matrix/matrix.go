@@ -62,6 +62,9 @@ type Matrix struct {
 type Axis struct {
 	Name   string
 	Values []Value // at least one
+	// First says that the axis does not multiply: unless something is selected
+	// on it, a cell has the first of its values that is valid; see Picked.
+	First bool
 
 	given bool // its value came from the caller, not from the catalog
 }

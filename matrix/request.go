@@ -3,6 +3,7 @@ package matrix
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ type Request struct {
 	Without Selection // what is not wanted, in the same words
 	Tier    string    // only values of this tier and smaller ones; "" is all
 	Only    []string  // only cells with these ids, or beginnings of ids that fit one cell
+	Force   bool      // also cells that cannot be
 	AsOf    string    // yyyy-mm-dd, the day on which rules and support must hold
 }
 
@@ -28,6 +30,7 @@ func (r Request) whole() bool {
 type Expansion struct {
 	Raw      int // combinations of the selected values; cells and excluded ones together
 	Cells    []Cell
+	Forced   map[string]Reason // of the cells that cannot be, by their ids, why
 	Excluded []Excluded // each with what removed it
 	Warnings []strict.Problem
 }
@@ -47,7 +50,10 @@ func (m *Matrix) Select(r Request) (Expansion, error) {
 	if err := m.checkCount(chosen); err != nil {
 		return Expansion{}, err
 	}
-	e, used := m.expand(chosen, r.AsOf)
+	e, used := m.expand(chosen, r)
+	m.pickFirst(r, &e)
+	kept := func(id string) bool { return slices.ContainsFunc(e.Cells, func(c Cell) bool { return c.ID == id }) }
+	maps.DeleteFunc(e.Forced, func(id string, _ Reason) bool { return !kept(id) })
 	if r.whole() {
 		e.Warnings = m.unused(used)
 	}
@@ -64,24 +70,28 @@ func (m *Matrix) Select(r Request) (Expansion, error) {
 
 // expand sorts the combinations of the chosen values into cells and excluded
 // ones. used says of each exclusion whether it removed any.
-func (m *Matrix) expand(chosen [][]Value, asOf string) (e Expansion, used []bool) {
-	rules, validity := m.rules(), m.validity(asOf)
+func (m *Matrix) expand(chosen [][]Value, r Request) (e Expansion, used []bool) {
+	rules, validity := m.rules(), m.validity(r.AsOf)
+	e.Forced = map[string]Reason{}
 	used = make([]bool, len(m.Exclude))
 	place := make([]int, len(chosen))
 	for more := true; more; more = advance(place, chosen) {
 		e.Raw++
 		cell := m.cellAt(place, chosen)
 		why, rule := validity.reasons(cell.Values), -1
-		if len(why) == 0 {
+		if len(why) == 0 || r.Force {
 			rule = rules.removes(cell.Values)
 		}
 		switch {
-		case len(why) > 0:
+		case len(why) > 0 && !r.Force:
 			e.Excluded = append(e.Excluded, Excluded{Cell: cell, Why: why[0]})
 		case rule >= 0:
 			used[rule] = true
 			e.Excluded = append(e.Excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
 		default:
+			if len(why) > 0 {
+				e.Forced[cell.ID] = why[0]
+			}
 			e.Cells = append(e.Cells, cell)
 		}
 	}

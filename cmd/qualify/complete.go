@@ -44,6 +44,7 @@ func completeRuns(results *string) cobra.CompletionFunc {
 // complete tells the shells what the flags of run select from.
 func (o *runOptions) complete(cmd *cobra.Command) {
 	completeList(cmd, "os", func() []string { return o.known(matrix.OS) })
+	completeList(cmd, "containerd", func() []string { return o.known(matrix.Containerd) })
 	completeList(cmd, "k8s", func() []string { return append(o.known(matrix.K8s), "latest", "n-1") })
 	completeFlag(cmd, "tier", func(string) []string { return matrix.Tiers() })
 	completeList(cmd, "provisioner", func() []string {

@@ -142,5 +142,20 @@ func (w workshop) releasesOf(ctx context.Context, plan run.Plan, ui console) (ma
 		}
 		releases[digest] = rel
 	}
+	for _, cell := range plan.Cells {
+		for _, part := range cell.Components {
+			if releases[part.Digest] != nil {
+				continue
+			}
+			built, err := w.component(ctx, part, ui.step)
+			if err != nil {
+				return nil, fmt.Errorf("resuming: %w", err)
+			}
+			if built.Digest() != part.Digest {
+				return nil, fmt.Errorf("resuming: %s %s is no longer that of the plan: it has digest %s, the plan is for %s; start a new run", part.Name, part.Version, built.Digest(), part.Digest)
+			}
+			releases[part.Digest] = built
+		}
+	}
 	return releases, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/matrix"
 )
@@ -52,7 +53,10 @@ func (m manner) check() error {
 }
 
 func newRunCommand(w wiring) *cobra.Command {
-	o := runOptions{w: w}
+	return newRunCommandOf(&runOptions{w: w})
+}
+
+func newRunCommandOf(o *runOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Qualify the selected cells of the matrix (also what happens without a verb)",
@@ -63,6 +67,7 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 ` + exitTable,
 		Example: `  qualify --os debian-12 --k8s 1.34
   qualify --os debian --k8s 1.33,1.34 --keep
+  qualify --os debian-11 --k8s 1.34 --containerd v1.7.32
   qualify --os debian-12 --release ./candidate/kubernetes-v1.34.4-source.yaml
   QUALIFY_RESULTS=/srv/results qualify --os debian-12 --k8s latest`,
 		Args: noArgs,
@@ -98,12 +103,15 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	for _, warning := range chosen.warnings() {
 		ui.line("warning: " + warning.String())
 	}
+	for _, cell := range chosen.leftOut() {
+		ui.line(cell)
+	}
 	w.store.Log, w.store.AllowUnbound = o.w.sink.Logger(ui), o.allowUnbound
 	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
-	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used))
+	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used, chosen.entries))
 	if err != nil {
 		return err
 	}
@@ -133,12 +141,25 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 			return run.Plan{}, nil, err
 		}
 	}
+	parts := map[result.ComponentRef]*release.Release{}
+	for _, cell := range s.Cells {
+		for _, part := range run.ComponentsOf(cell) {
+			if parts[part] != nil {
+				continue
+			}
+			built, err := w.component(ctx, part, ui.step)
+			if err != nil {
+				return run.Plan{}, nil, err
+			}
+			parts[part], byDigest[built.Digest()] = built, built
+		}
+	}
 	workers := o.workers
 	if workers == 0 {
 		workers = s.matrix.Workers
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.Cells, Excluded: s.Excluded, Workers: workers, Suites: s.suites, Modes: o.modes(), Releases: byVersion,
+		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Components: parts, Workers: workers, Suites: s.suites, Modes: o.modes(), Releases: byVersion,
 		Sources: sources, Retries: o.retries, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/internal/sink"
@@ -43,10 +45,16 @@ type runInfo struct {
 
 // info is how the run was asked for, so that it can be asked for again, and on
 // what machine.
-func (o *runOptions) info(ctx context.Context, variables []string) runInfo {
+func (o *runOptions) info(ctx context.Context, variables []string, entries map[string]provision.Entry) runInfo {
 	words := append(quoted(variables), "qualify")
+	host := hostFacts(ctx, o.w.sink)
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if entries[name].Caveat != "" {
+			host = append(host, "provisioner "+name+": "+entries[name].Caveat)
+		}
+	}
 	return runInfo{
-		Tool: "qualify " + version, Host: hostFacts(ctx, o.w.sink), How: o.how,
+		Tool: "qualify " + version, Host: host, How: o.how,
 		Command: o.w.sink.Text(strings.Join(append(words, quoted(o.w.args)...), " ")),
 	}
 }

@@ -538,7 +538,7 @@ func TestCommandLinesAreRedacted(t *testing.T) {
 	}
 	// As texts, before they become JSON: what ends where, JSON may hide.
 	o := runOptions{w: w.wiring("--os", "password=hunter2hunter2")}
-	info := o.info(context.Background(), []string{"QUALIFY_K8S=password=hunter2hunter2"})
+	info := o.info(context.Background(), []string{"QUALIFY_K8S=password=hunter2hunter2"}, nil)
 	if command := info.Command; strings.Contains(command, "hunter2") || strings.Count(command, "‹redacted:password›") != 2 {
 		t.Errorf("the command is %q", command)
 	}

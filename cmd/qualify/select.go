@@ -13,6 +13,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/internal/strict"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/matrix/policy"
@@ -22,6 +23,7 @@ import (
 // qualified. It means the same to every verb that takes it.
 type choice struct {
 	os, k8s, provisioner, suites []string
+	containerd                   []string
 	selectors, only              []string
 	file, release, tier, asOf    string
 	policy, baseURL              string
@@ -34,6 +36,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&c.os, "os", nil, "operating systems, by name or family (repeatable, comma-separated)")
 	f.StringSliceVar(&c.k8s, "k8s", nil, "Kubernetes versions: 1.34, v1.34.4, latest, n-1 (repeatable, comma-separated)")
+	f.StringSliceVar(&c.containerd, "containerd", nil, "container runtimes: os (the operating system's own), or a version (repeatable, comma-separated)")
 	f.StringSliceVar(&c.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
 	f.StringArrayVarP(&c.selectors, "selector", "l", nil, "values of any axis: arch=amd64, os!=debian-11 (repeatable, comma-separated)")
 	f.StringSliceVar(&c.only, "only", nil, "cells, by their ids in qualify plan, or beginnings of them (repeatable, comma-separated)")
@@ -58,7 +61,7 @@ func (c *choice) request() (matrix.Request, error) {
 	if r.AsOf == "" {
 		r.AsOf = now().UTC().Format("2006-01-02")
 	}
-	for axis, wanted := range map[string][]string{matrix.OS: c.os, matrix.K8s: c.k8s, matrix.Provisioner: c.provisioner} {
+	for axis, wanted := range map[string][]string{matrix.OS: c.os, matrix.K8s: c.k8s, matrix.Provisioner: c.provisioner, matrix.Containerd: c.containerd} {
 		for _, value := range wanted {
 			r.Add(matrix.Label{Axis: axis, Value: value})
 		}
@@ -82,6 +85,7 @@ type selected struct {
 	request matrix.Request
 	suites  []string
 	entries map[string]provision.Entry
+	absent  []run.Absent // selected, and not possible on this machine
 	policy  *policy.File // nil is the default
 	unknown []error      // suites, and ways to run them, that there are not
 	// blocked says of cells, by their ids, why this program cannot run them on
@@ -100,16 +104,48 @@ func (o *runOptions) selectCells(ctx context.Context, w workshop) (selected, err
 	if err != nil {
 		return s, err
 	}
-	problems := s.unknown
-	for _, cell := range s.Cells {
-		if err := s.blocked[cell.ID]; err != nil {
-			problems = append(problems, fmt.Errorf("cell %s: %w", cell.ID, err))
-		}
-	}
-	if len(problems) > 0 {
-		return s, usage(errors.Join(problems...))
+	if err := s.setAside(); err != nil {
+		return s, err
 	}
 	return s, o.selectPolicy(&s)
+}
+
+// setAside refuses what cannot be run, everything at once. What another machine
+// could run is left out of the plan and named in it, as long as anything is left
+// to run here.
+func (s *selected) setAside() error {
+	problems := slices.Clone(s.unknown)
+	var possible []matrix.Cell
+	for _, cell := range s.Cells {
+		err := s.blocked[cell.ID]
+		var here *provision.UnsupportedError
+		switch {
+		case errors.As(err, &here):
+			s.absent = append(s.absent, run.Absent{Cell: cell, Reason: here.Error()})
+		case err != nil:
+			problems = append(problems, fmt.Errorf("cell %s: %w", cell.ID, err))
+		default:
+			possible = append(possible, cell)
+		}
+	}
+	if s.Cells = possible; len(possible) == 0 {
+		for _, a := range s.absent {
+			problems = append(problems, fmt.Errorf("cell %s: %s", a.Cell.ID, a.Reason))
+		}
+	}
+	return usage(errors.Join(problems...))
+}
+
+// leftOut says which of the selected cells will not be run, a line each.
+func (s selected) leftOut() []string {
+	var lines []string
+	for _, e := range s.Excluded {
+		lines = append(lines, fmt.Sprintf("left out: %s: %s (%s)", e.Cell.ID, e.Reason(), e.By()))
+	}
+	for _, a := range s.absent {
+		lines = append(lines, fmt.Sprintf("left out: %s: %s", a.Cell.ID, a.Reason))
+	}
+	return lines
 }
 
 // chooseCells is selectCells without what concerns this machine.

@@ -14,7 +14,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/remote"
 	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/sink"
+	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -126,6 +128,14 @@ func (w workshop) lasting(ctx context.Context, text string) (string, error) {
 		return url, nil
 	}
 	return ref.String(), nil
+}
+
+// component builds what a cell's nodes are given beside the release.
+func (w workshop) component(ctx context.Context, part result.ComponentRef, progress func(source.Step)) (*release.Release, error) {
+	if part.Name != matrix.Containerd {
+		return nil, usagef("nothing is known of the component %q", part.Name)
+	}
+	return source.Containerd(ctx, w.cache, part.Version, progress)
 }
 
 // provisioners makes those that the given names ask for.

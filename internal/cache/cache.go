@@ -79,6 +79,16 @@ func (c Cache) Do(ctx context.Context, kind, key string, fill func(dir string) e
 	return dir, false, nil
 }
 
+// Lock waits until nobody, in no other process either, holds the lock
+// kind/key: for what is made once, and not kept in the cache.
+func (c Cache) Lock(ctx context.Context, kind, key string) (unlock func(), err error) {
+	dir := filepath.Join(c.Dir, kind)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the cache: %w", err)
+	}
+	return lock(ctx, filepath.Join(dir, key+".lock"))
+}
+
 // lock waits for the lock file at path. The kernel drops it when its holder
 // dies, so nobody ever has to remove one by hand.
 func lock(ctx context.Context, path string) (unlock func(), err error) {

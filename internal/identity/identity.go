@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -59,10 +60,11 @@ type Prover struct {
 	Settle time.Duration
 }
 
-// Compare looks at every node and at every pod of the control plane. The error
-// means that it could not look; what differs is no error.
-func (p Prover) Compare(ctx context.Context, c *cluster.Cluster, rel *release.Release) (Comparison, error) {
-	result, err := p.nodes(ctx, c.Nodes, rel)
+// Compare looks at every node and at every pod of the control plane. parts are
+// what the nodes were given beside the release: programs, found by their names.
+// The error means that it could not look; what differs is no error.
+func (p Prover) Compare(ctx context.Context, c *cluster.Cluster, rel *release.Release, parts ...*release.Release) (Comparison, error) {
+	result, err := p.nodes(ctx, c.Nodes, rel, parts)
 	if err != nil {
 		return result, err
 	}
@@ -78,19 +80,23 @@ func (p Prover) Compare(ctx context.Context, c *cluster.Cluster, rel *release.Re
 }
 
 // nodes looks at all nodes at the same time: mostly they wait for their disks.
-func (p Prover) nodes(ctx context.Context, nodes []cluster.Node, rel *release.Release) (Comparison, error) {
-	parts, errs := make([]Comparison, len(nodes)), make([]error, len(nodes))
+func (p Prover) nodes(ctx context.Context, nodes []cluster.Node, rel *release.Release, parts []*release.Release) (Comparison, error) {
+	found, errs := make([]Comparison, len(nodes)), make([]error, len(nodes))
 	var wg sync.WaitGroup
 	for i, n := range nodes {
 		wg.Go(func() {
-			if err := p.node(ctx, n, rel, &parts[i]); err != nil {
+			err := p.node(ctx, n, rel, &found[i])
+			for _, part := range parts {
+				err = errors.Join(err, p.programs(ctx, n, part, &found[i]))
+			}
+			if err != nil {
 				errs[i] = fmt.Errorf("comparing node %s with the release: %w", n.Name, err)
 			}
 		})
 	}
 	wg.Wait()
 	var all Comparison
-	for _, part := range parts {
+	for _, part := range found {
 		all.Checked, all.Mismatched = append(all.Checked, part.Checked...), append(all.Mismatched, part.Mismatched...)
 	}
 	return all, errors.Join(errs...)
@@ -104,19 +110,9 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 		if err != nil {
 			return err
 		}
-		got, err := hashOf(ctx, n, `f=$(command -v "$1"); sha256sum < "$f"`, name)
-		if err != nil {
+		if err := compareProgram(ctx, n, asset, name == "kubelet", into); err != nil {
 			return err
 		}
-		into.add("node "+n.Name+" file "+name, got, asset.SHA256)
-		if name != "kubelet" {
-			continue
-		}
-		running, err := hashOf(ctx, n, `p=$(systemctl show -p MainPID --value "$1"); sha256sum < "/proc/$p/exe"`, name)
-		if err != nil {
-			return err
-		}
-		into.add("node "+n.Name+" process "+name, running, asset.SHA256)
 	}
 	held, err := imagesOn(ctx, n)
 	if err != nil {
@@ -132,6 +128,46 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 	if found == 0 {
 		return errors.New("its containerd lists no image of the release")
 	}
+	return nil
+}
+
+// programs compares the programs of what a node was given beside the release.
+// The one that has the component's name is a service, and runs.
+func (p Prover) programs(ctx context.Context, n cluster.Node, part *release.Release, into *Comparison) error {
+	found := 0
+	for _, asset := range part.Assets() {
+		name, is := strings.CutPrefix(asset.Name, "bin/linux/"+p.Arch+"/")
+		if !is || asset.Type != release.Archive {
+			continue
+		}
+		if err := compareProgram(ctx, n, asset, name == asset.Component, into); err != nil {
+			return err
+		}
+		found++
+	}
+	if found == 0 {
+		return fmt.Errorf("%s has no program for linux/%s", part.Name, p.Arch)
+	}
+	return nil
+}
+
+// compareProgram compares the file of a program that a node finds by its name
+// and, of a service, the file that runs.
+func compareProgram(ctx context.Context, n cluster.Node, asset release.Asset, service bool, into *Comparison) error {
+	name := path.Base(asset.Name)
+	got, err := hashOf(ctx, n, `f=$(command -v "$1"); sha256sum < "$f"`, name)
+	if err != nil {
+		return err
+	}
+	into.add("node "+n.Name+" file "+name, got, asset.SHA256)
+	if !service {
+		return nil
+	}
+	running, err := hashOf(ctx, n, `p=$(systemctl show -p MainPID --value "$1"); sha256sum < "/proc/$p/exe"`, name)
+	if err != nil {
+		return err
+	}
+	into.add("node "+n.Name+" process "+name, running, asset.SHA256)
 	return nil
 }
 

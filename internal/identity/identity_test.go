@@ -286,3 +286,43 @@ func TestArtifactsAreAskedForOfTheRelease(t *testing.T) {
 	_, err := p.Compare(context.Background(), serve(t, c.pods(), c.machine()), c.rel)
 	must(t, err)
 }
+
+// A runtime that nodes were given beside the release is compared like the
+// release: its files, and the process of the one that serves.
+func TestWhatIsGivenBesideTheRelease(t *testing.T) {
+	runtime := &release.Release{Name: "containerd-v1.7.32-source", Components: []release.Component{{Name: "containerd", GitTag: "v1.7.32"}}}
+	for _, name := range []string{"containerd", "ctr"} {
+		runtime.Components[0].Assets = append(runtime.Components[0].Assets, release.Asset{
+			Component: "containerd", Name: "bin/linux/amd64/" + name, Type: release.Archive, SHA256: sumOf(name),
+		})
+	}
+	for name, test := range map[string]struct {
+		change func(m *machine)
+		want   string // the one mismatch
+	}{
+		"as built":                       {func(*machine) {}, ""},
+		"the system's own file":          {func(m *machine) { m.file["ctr"] = sumOf("own") }, "node node-1 file ctr: has " + sumOf("own")},
+		"the system's own still running": {func(m *machine) { m.process["containerd"] = sumOf("own") }, "node node-1 process containerd: has " + sumOf("own")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCandidate(t)
+			m := c.machine()
+			m.file["containerd"], m.file["ctr"], m.process["containerd"] = sumOf("containerd"), sumOf("ctr"), sumOf("containerd")
+			test.change(m)
+			got, err := c.prover().Compare(context.Background(), serve(t, c.pods(), m), c.rel, runtime)
+			must(t, err)
+			if test.want == "" && len(got.Mismatched) > 0 || test.want != "" && (len(got.Mismatched) != 1 || !strings.Contains(got.Mismatched[0], test.want)) {
+				t.Errorf("differs: %q, want %q", got.Mismatched, test.want)
+			}
+			for _, what := range []string{"file containerd", "file ctr", "process containerd"} {
+				if !slices.ContainsFunc(got.Checked, func(line string) bool { return strings.HasPrefix(line, "node node-1 "+what+": ") }) {
+					t.Errorf("%s was not compared: %q", what, got.Checked)
+				}
+			}
+		})
+	}
+	c := newCandidate(t)
+	if _, err := c.prover().Compare(context.Background(), serve(t, c.pods(), c.machine()), c.rel, &release.Release{Name: "nothing"}); err == nil || !strings.Contains(err.Error(), "nothing has no program") {
+		t.Errorf("a part without programs: %v", err)
+	}
+}

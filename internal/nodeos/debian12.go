@@ -6,7 +6,8 @@ func debian12() OS {
 		ID: "debian-12", Family: "debian", Name: "Debian 12 (bookworm)",
 		Arches:    []string{"amd64", "arm64"},
 		ReleaseID: "debian", ReleaseVersion: "12",
-		Userland: &Userland{Suite: "bookworm", NodePackages: debianNodePackages(), Image: "debian:bookworm-slim"},
+		Containerd: "1.6",
+		Userland:   &Userland{Suite: "bookworm", NodePackages: debianNodePackages(), Image: "debian:bookworm-slim"},
 	}
 }
 

@@ -17,6 +17,12 @@ type OS struct {
 	// Release identifies the system by the ID and VERSION_ID of its
 	// /etc/os-release.
 	ReleaseID, ReleaseVersion string
+	// Containerd is the minor version of its own container runtime, e.g. "1.6":
+	// which runtime a system brings decides what it can serve.
+	Containerd string
+	// CgroupV2 is why it needs control groups of version 2; "" where it runs on
+	// either version.
+	CgroupV2 string
 	// Userland says how to make its root filesystem on this machine; nil
 	// where nobody knows how.
 	Userland *Userland
@@ -37,7 +43,9 @@ type Userland struct {
 // All lists the known operating systems.
 func All() []OS {
 	return []OS{
+		debian11(),
 		debian12(),
+		debian13(),
 	}
 }
 

@@ -20,6 +20,9 @@ func TestEveryOSIsComplete(t *testing.T) {
 		if !strings.HasPrefix(os.ID, os.Family) || os.Name == "" || os.ReleaseID == "" || os.ReleaseVersion == "" || len(os.Arches) == 0 {
 			t.Errorf("%s is incomplete: %+v", os.ID, os)
 		}
+		if !regexp.MustCompile(`^[1-9]\.[0-9]+$`).MatchString(os.Containerd) {
+			t.Errorf("%s: its containerd is %q, want a minor version", os.ID, os.Containerd)
+		}
 		if u := os.Userland; u != nil {
 			if u.Suite == "" || !slices.IsSorted(u.NodePackages) {
 				t.Errorf("%s: the userland has no suite or unsorted packages", os.ID)

@@ -52,10 +52,13 @@ type Lease struct {
 type Spec struct {
 	Cell    matrix.Cell
 	Release *release.Release
-	Workers int
-	Dir     string             // private directory of the cell, exists
-	Phase   func(phase string) // announces the start of an inner phase; never nil
-	Adopt   bool               // take the lease's cluster over, make none
+	// Components are what the nodes are given beside the release, in place of
+	// what their operating system brings: a container runtime.
+	Components []*release.Release
+	Workers    int
+	Dir        string             // private directory of the cell, exists
+	Phase      func(phase string) // announces the start of an inner phase; never nil
+	Adopt      bool               // take the lease's cluster over, make none
 }
 
 // Resource is something that carries a lease.
@@ -69,8 +72,10 @@ type Resource struct {
 
 // Entry is what the planner needs to know of a provisioner, as data.
 type Entry struct {
-	Name     string
-	Doc      string
+	Name string
+	Doc  string
+	// Caveat is what its clusters do not show, for the reports; may be "".
+	Caveat   string
 	Capacity int                                       // cells at a time on this machine
 	Can      func(cell matrix.Cell) error              // nil, or why it cannot serve the cell
 	New      func(Config) (Provisioner, error)         // touches nothing outside
@@ -90,6 +95,12 @@ type Config struct {
 	// and learns of its secrets when they are born; never nil.
 	Sink *sink.Sink
 }
+
+// UnsupportedError is why this machine cannot serve a cell that another could.
+type UnsupportedError struct{ Reason string }
+
+// Error gives the reason.
+func (e *UnsupportedError) Error() string { return "unsupported here: " + e.Reason }
 
 // ProductError is the explicit claim that the release failed to boot, to join
 // or to become ready. Log holds the last lines of the component it blames.

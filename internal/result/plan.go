@@ -29,6 +29,16 @@ type PlanCell struct {
 	Values  map[string]string `json:"values"`
 	Release ReleaseRef        `json:"release"`
 	Suites  []PlanSuite       `json:"suites"`
+	// Components are what the nodes are given beside the release, in place of
+	// what their operating system brings.
+	Components []ComponentRef `json:"components,omitempty"`
+}
+
+// ComponentRef binds a verdict to what was built beside a release, by digest.
+type ComponentRef struct {
+	Name    string `json:"name"`    // "containerd"
+	Version string `json:"version"` // "v1.7.32"
+	Digest  string `json:"digest"`
 }
 
 // PlanSuite is one required suite of a cell with its expected cases, known

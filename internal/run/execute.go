@@ -27,7 +27,7 @@ type Deps struct {
 	Past         []result.Event
 	Provisioners map[string]provision.Provisioner
 	Capacity     map[string]int              // cells at a time, by provisioner; 1 where it says nothing
-	Releases     map[string]*release.Release // by digest
+	Releases     map[string]*release.Release // by digest, and what is built beside them
 	Suite        func(name string) (suites.Suite, error)
 	Prover       identity.Prover
 	Artifact     func(ctx context.Context, rel *release.Release, asset string) (string, error)

@@ -32,7 +32,9 @@ type world struct {
 	options fake.Options
 	suites  []suites.Suite
 	modes   map[string]result.SuiteMode
-	systems []string // operating systems, one for each cell
+	systems []string      // operating systems, one for each cell
+	cells   []matrix.Cell // in place of systems
+	parts   map[result.ComponentRef]*release.Release
 	budgets Budgets
 	retries int
 	guard   func() error // of the journal
@@ -128,6 +130,9 @@ func (w *world) compilation() Compilation {
 	}
 	for _, os := range w.systems {
 		c.Cells = append(c.Cells, cellOf(os))
+	}
+	if w.cells != nil {
+		c.Cells, c.Components = w.cells, w.parts
 	}
 	return c
 }

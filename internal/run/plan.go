@@ -50,16 +50,27 @@ type PlanCell struct {
 	Values  map[string]string  `json:"values"`
 	Release result.ReleaseRef  `json:"release"`
 	Suites  []result.PlanSuite `json:"suites"`
+	// Components are what the nodes are given beside the release.
+	Components []result.ComponentRef `json:"components,omitempty"`
 }
 
 // Excluded is a cell that a rule removed.
 type Excluded struct {
 	Values  map[string]string `json:"values"`
-	Rule    string            `json:"rule"` // file:line, or validity/<rule> where the cell cannot be
+	Rule    string            `json:"rule"` // file:line, RuleHost, or validity/<rule> where the cell cannot be
 	Reason  string            `json:"reason"`
 	Owner   string            `json:"owner"`
 	Expires string            `json:"expires"`
 }
+
+// Absent is a selected cell that cannot be made on this machine, and why.
+type Absent struct {
+	Cell   matrix.Cell
+	Reason string
+}
+
+// RuleHost is what takes such cells out of a plan.
+const RuleHost = "host"
 
 // Budgets bounds the phases of a cell, in seconds. A phase that needs longer
 // is ended, and what it had not shown by then is missing.
@@ -82,13 +93,16 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 type Compilation struct {
 	Cells    []matrix.Cell
 	Excluded []matrix.Excluded
+	Absent   []Absent // selected cells that cannot be made on this machine
 	Workers  int
 	Suites   []string
 	// Modes says for some suites how they are run; Budget is not asked.
 	Modes    map[string]result.SuiteMode
 	Releases map[string]*release.Release // by the cells' k8s value
 	Sources  map[string]string           // where the releases come from, by digest
-	Retries  int                         // after faults of the infrastructure
+	// Components are built beside the releases, as ComponentsOf names them.
+	Components map[result.ComponentRef]*release.Release
+	Retries    int // after faults of the infrastructure
 	// AllowUnbound accepts releases without the digests that would tie a verdict
 	// to them.
 	AllowUnbound bool
@@ -119,6 +133,9 @@ func Compile(c Compilation) (Plan, error) {
 	}
 	for _, e := range c.Excluded {
 		plan.Excluded = append(plan.Excluded, Excluded{Values: e.Cell.Values, Rule: e.By(), Reason: e.Reason(), Owner: e.Rule.Owner, Expires: e.Rule.Expires})
+	}
+	for _, a := range c.Absent {
+		plan.Excluded = append(plan.Excluded, Excluded{Values: a.Cell.Values, Rule: RuleHost, Reason: a.Reason})
 	}
 	if problems != nil {
 		return plan, problems
@@ -177,6 +194,14 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 		return PlanCell{}, fmt.Errorf("provisioner %s: %w", entry.Name, err)
 	}
 	planned := PlanCell{ID: cell.ID, Values: cell.Values, Release: result.ReleaseRef{Name: rel.Name, Kubernetes: rel.Kubernetes(), Digest: rel.Digest()}}
+	for _, part := range ComponentsOf(cell) {
+		built := c.Components[part]
+		if built == nil {
+			return PlanCell{}, fmt.Errorf("no build of %s %s", part.Name, part.Version)
+		}
+		part.Digest = built.Digest()
+		planned.Components = append(planned.Components, part)
+	}
 	for _, name := range c.Suites {
 		suite, err := c.Suite(name)
 		if err != nil {

@@ -24,8 +24,17 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner, adopt 
 		e.infra(fmt.Errorf("the release %s of the plan is not at hand", e.cell.Release.Digest), "")
 		return
 	}
-	c := e.up(ctx, p, rel, adopt)
-	if c == nil || !e.identify(ctx, c, rel, result.StageBefore) {
+	var parts []*release.Release
+	for _, planned := range e.cell.Components {
+		part, ok := e.Releases[planned.Digest]
+		if !ok {
+			e.infra(fmt.Errorf("%s of the plan, %s, is not at hand", planned.Name, planned.Digest), "")
+			return
+		}
+		parts = append(parts, part)
+	}
+	c := e.up(ctx, p, provision.Spec{Release: rel, Components: parts, Adopt: adopt})
+	if c == nil || !e.identify(ctx, c, result.StageBefore, rel, parts) {
 		return
 	}
 	for _, s := range e.cell.Suites {
@@ -38,21 +47,20 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner, adopt 
 	}
 	// Again after the suites: what was swapped while they ran was not the
 	// release that they tested.
-	e.identify(ctx, c, rel, result.StageAfter)
+	e.identify(ctx, c, result.StageAfter, rel, parts)
 }
 
 // up runs the provisioner; each phase that it announces ends the one before.
 // There is no cluster where it failed, and the journal says why.
-func (e *execution) up(ctx context.Context, p provision.Provisioner, rel *release.Release, adopt bool) *cluster.Cluster {
+func (e *execution) up(ctx context.Context, p provision.Provisioner, spec provision.Spec) *cluster.Cluster {
 	ctx, cancel := context.WithTimeoutCause(ctx, seconds(e.plan.Budgets.Up), fmt.Errorf("the cluster took longer than its budget of %s", seconds(e.plan.Budgets.Up)))
 	defer cancel()
 	phases := phases{execution: e}
+	spec.Cell = matrix.Cell{ID: e.cell.ID, Values: e.cell.Values}
+	spec.Workers, spec.Dir, spec.Phase = e.plan.Workers, e.dir, phases.next
 	var c *cluster.Cluster
 	err := e.within(ctx, func() (err error) {
-		c, err = p.Up(ctx, e.lease, provision.Spec{
-			Cell: matrix.Cell{ID: e.cell.ID, Values: e.cell.Values}, Release: rel, Workers: e.plan.Workers, Dir: e.dir,
-			Phase: phases.next, Adopt: adopt,
-		})
+		c, err = p.Up(ctx, e.lease, spec)
 		return err
 	})
 	phases.end()
@@ -119,14 +127,15 @@ func (e *execution) blame(ctx context.Context, err error) {
 	e.infra(err, product.Log)
 }
 
-// identify compares what runs with the release and tells whether it is it.
-func (e *execution) identify(ctx context.Context, c *cluster.Cluster, rel *release.Release, stage string) bool {
+// identify compares what runs with the release, and with what was built beside
+// it, and tells whether it is it.
+func (e *execution) identify(ctx context.Context, c *cluster.Cluster, stage string, rel *release.Release, parts []*release.Release) bool {
 	if ctx.Err() != nil || e.failed() != nil {
 		return false
 	}
 	same := false
 	err := e.phase(ctx, "identify-"+stage, seconds(e.plan.Budgets.Identify), func(ctx context.Context) error {
-		comparison, err := e.Prover.Compare(ctx, c, rel)
+		comparison, err := e.Prover.Compare(ctx, c, rel, parts...)
 		if err != nil {
 			return err
 		}

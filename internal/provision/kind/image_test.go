@@ -293,3 +293,33 @@ func TestDamagedCNIPluginsAreRefused(t *testing.T) {
 		t.Errorf("without plugins: %v", err)
 	}
 }
+
+// The programs of a part are put where the system has its own, and those are
+// left out.
+func TestPartsReplaceTheSystemsPrograms(t *testing.T) {
+	text := "another containerd"
+	file := filepath.Join(t.TempDir(), "containerd")
+	write(t, file, []byte(text))
+	sum := sha256.Sum256([]byte(text))
+	part := &release.Release{Name: "containerd-v1.7.32-source", Components: []release.Component{{Name: "containerd", Assets: []release.Asset{
+		{Component: "containerd", Name: "bin/linux/amd64/containerd", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
+		{Component: "containerd", Name: "bin/linux/arm64/ctr", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
+		{Component: "containerd", Name: "bin/linux/amd64/../../../etc/passwd", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
+	}}}}
+	l := &nodeLayout{store: &release.Store{Dir: t.TempDir()}}
+	got := map[string]string{}
+	if err := l.programs(context.Background(), part, got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got["usr/bin/containerd"] == "" {
+		t.Fatalf("places %v", got)
+	}
+	if data, err := os.ReadFile(got["usr/bin/containerd"]); err != nil || string(data) != text {
+		t.Errorf("%q, %v", data, err)
+	}
+	part.Components[0].Assets[0].SHA256 = strings.Repeat("0", 64)
+	var digest *release.DigestError
+	if err := l.programs(context.Background(), part, map[string]string{}); !errors.As(err, &digest) {
+		t.Errorf("other bytes: %v", err)
+	}
+}

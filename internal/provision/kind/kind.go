@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/log"
 
 	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cache"
@@ -25,7 +26,8 @@ import (
 func Entry() provision.Entry {
 	return provision.Entry{
 		Name:     "kind",
-		Doc:      "containers on this machine, through the kind library; only the userland is the node OS's, the kernel is the host's",
+		Doc:      "containers on this machine, through the kind library",
+		Caveat:   "the nodes have the userland of their operating system; the kernel is this host's",
 		Capacity: 1,
 		Can:      can,
 		New:      newProvisioner,
@@ -35,12 +37,29 @@ func Entry() provision.Entry {
 }
 
 func can(cell matrix.Cell) error {
-	os, err := nodeos.Find(cell.Value("os"))
+	h, err := inspectHost("")
 	if err != nil {
 		return err
 	}
-	if os.Userland == nil {
+	return canOn(h, cell)
+}
+
+// runtimeForm is what a cell's container runtime can be; without the axis it is
+// the operating system's own.
+var runtimeForm = regexp.MustCompile(`^(|os|v[0-9]+\.[0-9]+\.[0-9]+)$`)
+
+// canOn tells whether a host can serve a cell.
+func canOn(h host, cell matrix.Cell) error {
+	os, err := nodeos.Find(cell.Value(matrix.OS))
+	switch {
+	case err != nil:
+		return err
+	case os.Userland == nil:
 		return fmt.Errorf("%s cannot be made as a container on this machine", os.Name)
+	case !runtimeForm.MatchString(cell.Value(matrix.Containerd)):
+		return fmt.Errorf("containerd %q is neither %q nor a version like v1.7.32", cell.Value(matrix.Containerd), matrix.OfOS)
+	case os.CgroupV2 != "" && h.cgroupV1:
+		return &provision.UnsupportedError{Reason: fmt.Sprintf("%s: %s, and this host has those", os.Name, os.CgroupV2)}
 	}
 	return nil
 }
@@ -92,11 +111,13 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 		return nil, err
 	}
 	defer closeLog()
-	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
+	provider := providerTo(logger)
 	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Nodes: clusterNodes(lease.Name, spec.Workers)}
 	err = create(ctx, func() error {
-		return provider.Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(Tuned(config)), kindcluster.CreateWithRetain(true),
-			kindcluster.CreateWithKubeconfigPath(c.Kubeconfig), kindcluster.CreateWithStopBeforeSettingUpKubernetes(true))
+		return onNetwork(ctx, lease.Name, logger, func(logger log.Logger) error {
+			return providerTo(logger).Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(Tuned(config)), kindcluster.CreateWithRetain(true),
+				kindcluster.CreateWithKubeconfigPath(c.Kubeconfig), kindcluster.CreateWithStopBeforeSettingUpKubernetes(true))
+		})
 	}, func() error { return provider.Delete(lease.Name, c.Kubeconfig) })
 	if err != nil {
 		return nil, diagnose(ctx, lease, err)
@@ -114,6 +135,11 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	return c, nil
 }
 
+// providerTo is kind's library with a log.
+func providerTo(logger log.Logger) *kindcluster.Provider {
+	return kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger))
+}
+
 // NodeImage returns the name of the node image of a spec, built where the
 // engine does not hold it.
 func (p *provisioner) NodeImage(ctx context.Context, spec provision.Spec) (string, error) {
@@ -122,7 +148,7 @@ func (p *provisioner) NodeImage(ctx context.Context, spec provision.Spec) (strin
 		return "", err
 	}
 	builder := imageBuilder{cache: cache.Cache{Dir: p.cfg.CacheDir}, store: p.store, owner: p.cfg.Owner, log: p.cfg.Log}
-	return builder.ensure(ctx, spec.Release, os)
+	return builder.ensure(ctx, spec.Release, os, spec.Components)
 }
 
 // releaseFault blames the release for bytes that are not those of its manifest.
@@ -133,10 +159,6 @@ func releaseFault(err error) error {
 	}
 	return err
 }
-
-// networkVariable is how kind's library is told which network to use. It is
-// the process's own environment, one of the reasons for a capacity of one.
-const networkVariable = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
 
 // ownNetworkAndImage makes what the nodes will stand on, labelled with the
 // lease: a network, and an image that differs from the node image by
@@ -151,9 +173,6 @@ func ownNetworkAndImage(ctx context.Context, lease provision.Lease, image string
 	}
 	if _, err := dockerMake(ctx, append(args, network)...); err != nil {
 		return "", fmt.Errorf("making the network: %w", err)
-	}
-	if err := os.Setenv(networkVariable, network); err != nil {
-		return "", err
 	}
 	return labelledImage(ctx, lease, image, labels)
 }

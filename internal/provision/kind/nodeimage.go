@@ -30,8 +30,10 @@ type imageBuilder struct {
 }
 
 // ensure returns the name of the node image for a release on an operating
-// system, and builds it where the engine does not hold it.
-func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os nodeos.OS) (string, error) {
+// system with some parts in place of its own, and builds it where the engine
+// does not hold it. Of several callers for one image, also in other processes,
+// one builds and the others wait.
+func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os nodeos.OS, parts []*release.Release) (string, error) {
 	if os.Userland == nil {
 		return "", fmt.Errorf("%s cannot be made on this machine: no recipe for its root filesystem", os.Name)
 	}
@@ -44,15 +46,24 @@ func (b *imageBuilder) ensure(ctx context.Context, rel *release.Release, os node
 		return "", err
 	}
 	// The root filesystem's place ends in the key of its own recipe.
-	key := cache.Key(imageVersion, rel.Digest(), rootfs, kindModuleVersion)
+	recipe := []string{imageVersion, rel.Digest(), rootfs, kindModuleVersion}
+	for _, part := range parts {
+		recipe = append(recipe, part.Digest())
+	}
+	key := cache.Key(recipe...)
 	name := "qualify/node:" + key[:32]
+	unlock, err := b.cache.Lock(ctx, "node-image", key)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	if _, err := docker(ctx, "image", "inspect", "--format", "{{.Id}}", name); err == nil {
 		return name, nil
 	} else if !isAbsent(err) {
 		return "", err
 	}
 	b.log("building the node image of %s on %s", rel.Name, os.Name)
-	layout := nodeLayout{rel: rel, store: b.store, rootfs: rootfs, kindFiles: kindFiles, key: key, owner: b.owner}
+	layout := nodeLayout{rel: rel, store: b.store, parts: parts, rootfs: rootfs, kindFiles: kindFiles, key: key, owner: b.owner}
 	if err := layout.build(ctx, name); err != nil {
 		return "", fmt.Errorf("building the node image of %s on %s: %w", rel.Name, os.Name, err)
 	}

@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,7 @@ import (
 // nodeLayout is the content of a node image.
 type nodeLayout struct {
 	rel       *release.Release
+	parts     []*release.Release // programs in place of the operating system's own
 	store     *release.Store
 	rootfs    string // tar of the operating system
 	kindFiles string // directory of kind's node files
@@ -112,9 +115,15 @@ func (l *nodeLayout) importBase(ctx context.Context, name string) error {
 // write writes the whole node filesystem as one tar stream.
 func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 	out := tar.NewWriter(w)
+	parts := map[string]string{}
+	for _, part := range l.parts {
+		if err := l.programs(ctx, part, parts); err != nil {
+			return err
+		}
+	}
 	replaced := func(name string) bool {
 		_, err := os.Stat(filepath.Join(l.kindFiles, name))
-		return err == nil
+		return err == nil || parts[name] != ""
 	}
 	if err := copyTar(out, l.rootfs, replaced); err != nil {
 		return err
@@ -134,6 +143,11 @@ func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		if err := addFile(out, name, parts[name]); err != nil {
+			return err
+		}
+	}
 	if err := l.addCNI(ctx, out); err != nil {
 		return err
 	}
@@ -145,6 +159,22 @@ func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 		}
 	}
 	return out.Close()
+}
+
+// programs fetches the programs of a part: the file for each place on the node.
+func (l *nodeLayout) programs(ctx context.Context, part *release.Release, into map[string]string) error {
+	for _, a := range part.Assets() {
+		name, is := strings.CutPrefix(a.Name, binary(""))
+		if !is || a.Type != release.Archive || name != path.Base(name) {
+			continue
+		}
+		file, err := l.store.Fetch(ctx, part, a.Name)
+		if err != nil {
+			return err
+		}
+		into["usr/bin/"+name] = file
+	}
+	return nil
 }
 
 // nodeArch is the architecture of this machine's nodes.
