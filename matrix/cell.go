@@ -48,7 +48,7 @@ const (
 // case, very many values can share it and 32 bits would collide; such cells
 // get sixteen digits and a shorter slug.
 func cellID(values map[string]string) string {
-	axes := canonicalAxes(values)
+	axes := AxisOrder(values)
 	parts := make([]string, 0, len(axes))
 	faithful := true
 	for _, axis := range axes {
@@ -71,10 +71,10 @@ func cellID(values map[string]string) string {
 	return text + "-" + digest(values)[:digits]
 }
 
-// canonicalAxes is the order of the slug: the axes people ask for first, then
-// the others by name. It must not depend on the order in a file, or a moved
+// AxisOrder lists the axes of a cell's values: those people ask for first, then
+// the others by name. It is the order of the ID's slug, so it must not depend on the order in a file, or a moved
 // line would rename every cell.
-func canonicalAxes(values map[string]string) []string {
+func AxisOrder(values map[string]string) []string {
 	axes := make([]string, 0, len(values))
 	for _, axis := range []string{OS, K8s, Provisioner} {
 		if _, ok := values[axis]; ok {

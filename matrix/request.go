@@ -68,6 +68,28 @@ func (m *Matrix) Select(r Request) (Expansion, error) {
 	return e, checkIDs(e.Cells)
 }
 
+// Combinations returns every combination of the requested values, those that
+// are not run among them. Exclusions may have expired, and only is not looked
+// at: it is for explaining.
+func (m *Matrix) Combinations(r Request) ([]Cell, error) {
+	if !strict.IsDay(r.AsOf) {
+		return nil, fmt.Errorf("expanding %s: the day to expand for is %s, not yyyy-mm-dd", m.File, strict.Quoted(r.AsOf))
+	}
+	chosen, err := m.choose(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkCount(chosen); err != nil {
+		return nil, err
+	}
+	var cells []Cell
+	place := make([]int, len(chosen))
+	for more := true; more; more = advance(place, chosen) {
+		cells = append(cells, m.cellAt(place, chosen))
+	}
+	return cells, nil
+}
+
 // expand sorts the combinations of the chosen values into cells and excluded
 // ones. used says of each exclusion whether it removed any.
 func (m *Matrix) expand(chosen [][]Value, r Request) (e Expansion, used []bool) {

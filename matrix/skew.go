@@ -69,8 +69,8 @@ func componentVersion(text string, k8s version) (version, bool) {
 
 // Reason is why a cell cannot be.
 type Reason struct {
-	Rule string // short and stable, e.g. "skew-kubelet"
-	Text string // a sentence with the versions in it
+	Rule string `json:"rule"` // short and stable, e.g. "skew-kubelet"
+	Text string `json:"text"` // a sentence with the versions in it
 }
 
 // running is what runs in a cluster, for the skew policy. A component that is

@@ -85,7 +85,7 @@ func (o *importOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	info := (&runOptions{w: o.w}).info(cmd.Context(), used, nil)
+	info := (&runOptions{w: o.w}).info(cmd.Context(), used, plan)
 	dir, err := o.w.newRunDirectory(o.results, plan, info)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ Without a verb it runs: qualify --os debian-12 --k8s 1.34
 func newRootCommand(w wiring) *cobra.Command {
 	root := newRunCommand(w)
 	root.Use = "qualify"
+	root.Args = noArgs
 	root.Short = "Qualify a Kubernetes release on real clusters"
 	root.Long = rootLong
 	root.SilenceUsage = true
@@ -31,6 +32,7 @@ func newRootCommand(w wiring) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		newRunCommand(w),
+		newPlanCommand(w),
 		newResumeCommand(w),
 		newReleaseCommand(w),
 		newReportCommand(w),
@@ -118,6 +120,16 @@ func noArgs(_ *cobra.Command, args []string) error {
 		return usagef("unknown verb or argument %q; see qualify --help", args[0])
 	}
 	return nil
+}
+
+// atMostOneArg wants one argument, called what, or none.
+func atMostOneArg(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("want at most one argument, %s; got %d", what, len(args))
+		}
+		return nil
+	}
 }
 
 // oneArg wants exactly one argument, called what.

@@ -58,10 +58,11 @@ func newRunCommand(w wiring) *cobra.Command {
 
 func newRunCommandOf(o *runOptions) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "run",
+		Use:   "run [PLAN]",
 		Short: "Qualify the selected cells of the matrix (also what happens without a verb)",
 		Long: `run resolves the releases of the selected cells, brings a cluster up for each,
 proves that it runs that release, runs the suites in it, and judges what it saw.
+With a plan that qualify plan -o json saved, it executes exactly that.
 
 ` + environmentHelp + `
 ` + exitTable,
@@ -69,9 +70,15 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
   qualify --os debian --k8s 1.33,1.34 --keep
   qualify --os debian-11 --k8s 1.34 --containerd v1.7.32
   qualify --os debian-12 --release ./candidate/kubernetes-v1.34.4-source.yaml
+  qualify run plan.json
   QUALIFY_RESULTS=/srv/results qualify --os debian-12 --k8s latest`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		Args: atMostOneArg("a saved plan"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return o.runSaved(cmd, args[0])
+			}
+			return o.run(cmd)
+		},
 	}
 	o.choice.flags(cmd)
 	o.how.flags(cmd.Flags())
@@ -97,21 +104,31 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
+	return o.execute(cmd, w, used, func(ui console) (run.Plan, releases, error) {
+		for _, warning := range chosen.warnings() {
+			ui.line("warning: " + warning.String())
+		}
+		for _, cell := range chosen.leftOut() {
+			ui.line(cell)
+		}
+		return o.compile(cmd.Context(), w, chosen, ui)
+	})
+}
+
+// releases are the candidates of a plan, by digest.
+type releases = map[string]*release.Release
+
+// execute makes a plan, whatever that takes, and runs it.
+func (o *runOptions) execute(cmd *cobra.Command, w workshop, used []string, compile func(console) (run.Plan, releases, error)) error {
 	ui := o.w.newConsole(cmd.ErrOrStderr(), o.noLive)
 	defer ui.close()
 	defer context.AfterFunc(cmd.Context(), func() { ui.line(stopping) })()
-	for _, warning := range chosen.warnings() {
-		ui.line("warning: " + warning.String())
-	}
-	for _, cell := range chosen.leftOut() {
-		ui.line(cell)
-	}
 	w.store.Log, w.store.AllowUnbound = o.w.sink.Logger(ui), o.allowUnbound
-	plan, releases, err := o.compile(cmd.Context(), w, chosen, ui)
+	plan, releases, err := compile(ui)
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
-	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used, chosen.entries))
+	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used, plan))
 	if err != nil {
 		return err
 	}
@@ -119,51 +136,70 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	return x.work(cmd, dir)
 }
 
-// compile resolves the releases, which may mean building them, and compiles
-// the plan.
-func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui console) (run.Plan, map[string]*release.Release, error) {
-	byVersion, byDigest, sources := map[string]*release.Release{}, map[string]*release.Release{}, map[string]string{}
-	for _, cell := range s.Cells {
-		version := cell.Value(matrix.K8s)
-		if byVersion[version] != nil {
-			continue
-		}
-		value, ok := s.matrix.Value(matrix.K8s, version)
-		if !ok || value.Release == "" {
-			return run.Plan{}, nil, usagef("the matrix does not say where the release of Kubernetes %s comes from", version)
-		}
-		rel, err := w.resolve(ctx, value.Release, ui.step)
-		if err != nil {
-			return run.Plan{}, nil, err
-		}
-		byVersion[version], byDigest[rel.Digest()] = rel, rel
-		if sources[rel.Digest()], err = w.lasting(ctx, value.Release); err != nil {
-			return run.Plan{}, nil, err
-		}
+// gathered are the releases that were resolved so far.
+type gathered struct {
+	byVersion, byDigest releases
+	sources             map[string]string // by digest
+	parts               map[result.ComponentRef]*release.Release
+}
+
+func newGathered() gathered {
+	return gathered{byVersion: releases{}, byDigest: releases{}, sources: map[string]string{}, parts: map[result.ComponentRef]*release.Release{}}
+}
+
+// gather resolves the release of a version, which may mean building it.
+func (g gathered) gather(ctx context.Context, w workshop, version, ref string, ui console) error {
+	if g.byVersion[version] != nil {
+		return nil
 	}
-	parts := map[result.ComponentRef]*release.Release{}
-	for _, cell := range s.Cells {
+	rel, err := w.resolve(ctx, ref, ui.step)
+	if err != nil {
+		return err
+	}
+	g.byVersion[version], g.byDigest[rel.Digest()] = rel, rel
+	g.sources[rel.Digest()], err = w.lasting(ctx, ref)
+	return err
+}
+
+// components builds what the cells' nodes are given beside their releases.
+func (g gathered) components(ctx context.Context, w workshop, cells []matrix.Cell, ui console) error {
+	for _, cell := range cells {
 		for _, part := range run.ComponentsOf(cell) {
-			if parts[part] != nil {
+			if g.parts[part] != nil {
 				continue
 			}
 			built, err := w.component(ctx, part, ui.step)
 			if err != nil {
-				return run.Plan{}, nil, err
+				return err
 			}
-			parts[part], byDigest[built.Digest()] = built, built
+			g.parts[part], g.byDigest[built.Digest()] = built, built
 		}
 	}
-	workers := o.workers
-	if workers == 0 {
-		workers = s.matrix.Workers
+	return nil
+}
+
+// compile resolves the releases and compiles the plan.
+func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui console) (run.Plan, releases, error) {
+	g := newGathered()
+	for _, cell := range s.Cells {
+		version := cell.Value(matrix.K8s)
+		value, ok := s.matrix.Value(matrix.K8s, version)
+		if !ok || value.Release == "" {
+			return run.Plan{}, nil, usagef("the matrix does not say where the release of Kubernetes %s comes from", version)
+		}
+		if err := g.gather(ctx, w, version, value.Release, ui); err != nil {
+			return run.Plan{}, nil, err
+		}
+	}
+	if err := g.components(ctx, w, s.Cells, ui); err != nil {
+		return run.Plan{}, nil, err
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Components: parts, Workers: workers, Suites: s.suites, Modes: o.modes(), Releases: byVersion,
-		Sources: sources, Retries: o.retries, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
+		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Components: g.parts, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Releases: g.byVersion,
+		Sources: g.sources, Retries: o.retries, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
 	}
-	return plan, byDigest, s.fits(plan)
+	return plan, g.byDigest, s.fits(plan)
 }

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/internal/sink"
+	"github.com/qualify-dev/qualify/matrix"
 )
 
 // owner names this process, for people and for gc.
@@ -45,12 +45,16 @@ type runInfo struct {
 
 // info is how the run was asked for, so that it can be asked for again, and on
 // what machine.
-func (o *runOptions) info(ctx context.Context, variables []string, entries map[string]provision.Entry) runInfo {
+func (o *runOptions) info(ctx context.Context, variables []string, plan run.Plan) runInfo {
 	words := append(quoted(variables), "qualify")
 	host := hostFacts(ctx, o.w.sink)
-	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		if entries[name].Caveat != "" {
-			host = append(host, "provisioner "+name+": "+entries[name].Caveat)
+	provisioners := map[string]bool{}
+	for _, cell := range plan.Cells {
+		provisioners[cell.Values[matrix.Provisioner]] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(provisioners)) {
+		if entry, err := o.w.entry(name); err == nil && entry.Caveat != "" {
+			host = append(host, "provisioner "+name+": "+entry.Caveat)
 		}
 	}
 	return runInfo{

@@ -23,6 +23,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/redact/redacttest"
 	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
@@ -538,7 +539,7 @@ func TestCommandLinesAreRedacted(t *testing.T) {
 	}
 	// As texts, before they become JSON: what ends where, JSON may hide.
 	o := runOptions{w: w.wiring("--os", "password=hunter2hunter2")}
-	info := o.info(context.Background(), []string{"QUALIFY_K8S=password=hunter2hunter2"}, nil)
+	info := o.info(context.Background(), []string{"QUALIFY_K8S=password=hunter2hunter2"}, run.Plan{})
 	if command := info.Command; strings.Contains(command, "hunter2") || strings.Count(command, "‹redacted:password›") != 2 {
 		t.Errorf("the command is %q", command)
 	}

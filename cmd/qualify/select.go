@@ -100,6 +100,9 @@ func (s selected) warnings() []strict.Problem {
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
 func (o *runOptions) selectCells(ctx context.Context, w workshop) (selected, error) {
+	if err := o.how.check(); err != nil {
+		return selected{}, err
+	}
 	s, err := o.chooseCells(ctx, w)
 	if err != nil {
 		return s, err
@@ -152,9 +155,6 @@ func (s selected) leftOut() []string {
 func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, error) {
 	if o.workers < 0 || o.retries < 0 {
 		return selected{}, usagef("--workers and --retries cannot be negative")
-	}
-	if err := o.how.check(); err != nil {
-		return selected{}, err
 	}
 	m, err := o.loadMatrix()
 	if err != nil {

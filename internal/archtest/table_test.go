@@ -116,6 +116,10 @@ var table = []row{
 		},
 	},
 	{
+		dir: "internal/planning", ours: []string{"internal/result", "internal/run", "matrix"},
+		never: join(exec, disk, network, clusters, commandLine), pure: true,
+	},
+	{
 		dir: "internal/gc", never: join(exec, disk, network, clusters, commandLine, formats),
 		ours: []string{"internal/claim", "internal/provision", "internal/result"},
 	},

@@ -44,7 +44,7 @@ func Judge(plan Plan, ev Evidence, policy Policy) Document {
 	run := runFindings(plan, ev, policy)
 	doc := Document{
 		APIVersion: "qualify/v1", Kind: "Verdict",
-		Release: plan.Release, Plan: PlanRef{Hash: plan.Hash}, Policy: PolicyRef{Name: policy.Name, Hash: policy.Hash()},
+		Release: plan.Release, Plan: PlanRef{Hash: plan.Hash, From: plan.From}, Policy: PolicyRef{Name: policy.Name, Hash: policy.Hash()},
 		Cells: []CellVerdict{},
 	}
 	var cellReasons, cellNotes []Reason

@@ -10,6 +10,7 @@ import (
 // saved before anything is created, so absence can be told from success.
 type Plan struct {
 	Hash    string     `json:"hash"`
+	From    string     `json:"from,omitempty"` // hash of the saved plan that this one executes
 	Release ReleaseRef `json:"release"`
 	Cells   []PlanCell `json:"cells"`
 	// Unbound are the release's assets without any digest.
@@ -45,7 +46,7 @@ type ComponentRef struct {
 // before it runs.
 type PlanSuite struct {
 	Name     string   `json:"name"`
-	Expected []string `json:"expected"`
+	Expected []string `json:"expected,omitempty"`
 	SuiteMode
 }
 

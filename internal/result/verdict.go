@@ -18,6 +18,7 @@ type Document struct {
 // PlanRef names the plan that a verdict is measured against.
 type PlanRef struct {
 	Hash string `json:"hash"`
+	From string `json:"from,omitempty"` // hash of the saved plan that it executes, if it does
 }
 
 // PolicyRef names the policy that a verdict is measured by. The same run may be

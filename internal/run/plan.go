@@ -39,19 +39,52 @@ type Plan struct {
 	// from before there were policy files have none.
 	Policy result.Policy `json:"policy,omitzero"`
 	// Unbound are the assets of the releases for which they have no digest.
-	Unbound  []string   `json:"unbound,omitempty"`
-	Cells    []PlanCell `json:"cells"`
-	Excluded []Excluded `json:"excluded"`
+	Unbound []string `json:"unbound,omitempty"`
+	// From is the hash of the saved plan that this one executes, "" of others.
+	From string `json:"from,omitempty"`
+	// AsOf is the day (yyyy-mm-dd) for which the cells were chosen, and Matrix
+	// the file. Plans from before this was kept have neither.
+	AsOf   string `json:"asOf,omitempty"`
+	Matrix string `json:"matrix,omitempty"`
+	// Shard is which part of a larger plan this is, e.g. "2/5", or "".
+	Shard string `json:"shard,omitempty"`
+	// Guarantee says what the cells stand for. Plans from before this was kept
+	// have none.
+	Guarantee *Guarantee `json:"guarantee,omitempty"`
+	Cells     []PlanCell `json:"cells"`
+	Excluded  []Excluded `json:"excluded"`
 }
 
 // PlanCell is one cell of a plan.
 type PlanCell struct {
 	ID      string             `json:"id"`
 	Values  map[string]string  `json:"values"`
-	Release result.ReleaseRef  `json:"release"`
-	Suites  []result.PlanSuite `json:"suites"`
+	Release result.ReleaseRef  `json:"release,omitzero"` // absent where it has still to be built or fetched
+	Suites  []result.PlanSuite `json:"suites"`           // without expected cases where the release is absent
 	// Components are what the nodes are given beside the release.
 	Components []result.ComponentRef `json:"components,omitempty"`
+	Source     string                `json:"source,omitempty"` // where the release is to be taken from
+	// Required says that a rule of the matrix wants the cell in every plan.
+	Required bool      `json:"required,omitempty"`
+	Blocked  string    `json:"blocked,omitempty"` // why the program that made the plan could not run it there
+	Estimate *Estimate `json:"estimate,omitempty"`
+}
+
+// Estimate is what a cell is expected to cost, and how that is known.
+type Estimate struct {
+	Seconds int     `json:"seconds"`
+	USD     float64 `json:"usd"`
+	Source  string  `json:"source"`
+}
+
+// Guarantee says what the cells of a plan stand for: of the combinations of so
+// many values that can be at all, how many are in one of its cells, and which
+// are not. With a strength of the number of axes a combination is a cell.
+type Guarantee struct {
+	Strength  int                 `json:"strength"`
+	Covered   int                 `json:"covered"`
+	Total     int                 `json:"total"`
+	Uncovered []map[string]string `json:"uncovered"`
 }
 
 // Excluded is a cell that a rule removed.
@@ -131,18 +164,29 @@ func Compile(c Compilation) (Plan, error) {
 		}
 		plan.Cells = append(plan.Cells, planned)
 	}
-	for _, e := range c.Excluded {
-		plan.Excluded = append(plan.Excluded, Excluded{Values: e.Cell.Values, Rule: e.By(), Reason: e.Reason(), Owner: e.Rule.Owner, Expires: e.Rule.Expires})
-	}
-	for _, a := range c.Absent {
-		plan.Excluded = append(plan.Excluded, Excluded{Values: a.Cell.Values, Rule: RuleHost, Reason: a.Reason})
-	}
+	plan.Excluded = c.excluded()
 	if problems != nil {
 		return plan, problems
 	}
+	return plan.Sealed()
+}
+
+func (c Compilation) excluded() []Excluded {
+	list := make([]Excluded, 0, len(c.Excluded)+len(c.Absent))
+	for _, e := range c.Excluded {
+		list = append(list, Excluded{Values: e.Cell.Values, Rule: e.By(), Reason: e.Reason(), Owner: e.Rule.Owner, Expires: e.Rule.Expires})
+	}
+	for _, a := range c.Absent {
+		list = append(list, Excluded{Values: a.Cell.Values, Rule: RuleHost, Reason: a.Reason})
+	}
+	return list
+}
+
+// Sealed returns the plan with the hash over its content.
+func (p Plan) Sealed() (Plan, error) {
 	var err error
-	plan.Hash, err = plan.hash()
-	return plan, err
+	p.Hash, err = p.hash()
+	return p, err
 }
 
 // named refuses what is named twice: evidence for one of two would do for
@@ -315,9 +359,9 @@ func (p Plan) Measure() result.Policy {
 // Judged is the part of the plan that the judge needs. A plan of cells with
 // one release is about that release; one of several names none.
 func (p Plan) Judged() result.Plan {
-	judged := result.Plan{Hash: p.Hash, Unbound: p.Unbound}
+	judged := result.Plan{Hash: p.Hash, From: p.From, Unbound: p.Unbound}
 	for i, c := range p.Cells {
-		judged.Cells = append(judged.Cells, result.PlanCell(c))
+		judged.Cells = append(judged.Cells, result.PlanCell{ID: c.ID, Values: c.Values, Release: c.Release, Suites: c.Suites})
 		if i == 0 {
 			judged.Release = c.Release
 		} else if c.Release != judged.Release {
