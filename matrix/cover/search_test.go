@@ -124,3 +124,24 @@ func TestWhatWasChangedStays(t *testing.T) {
 		}
 	}
 }
+
+// TestForceChangesNoMoreThanItMust: without constraints that is what is wanted.
+func TestForceChangesNoMoreThanItMust(t *testing.T) {
+	s, err := newSpace(plain(6, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGenerator(t.Context(), s, Options{Strength: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := settled{0, 4, 8, 12, 16, 20}
+	f := newSearch(g, []settled{slices.Clone(was)}, 0)
+	g.tally.add(f.rows[0])
+	if err := f.force(t.Context(), []int32{5, 21}); err != nil {
+		t.Fatal(err)
+	}
+	if want := (settled{0, 5, 8, 12, 16, 21}); !slices.Equal(f.rows[0], want) {
+		t.Errorf("%v became %v, not %v", was, f.rows[0], want)
+	}
+}
