@@ -68,6 +68,7 @@ func TestRefused(t *testing.T) {
 		"too long":         {map[string]string{"a.model": "2\n1\n2 2\n"}, `"2" comes after the end`},
 		"strength":         {map[string]string{"a.model": "9\n1\n2\n"}, `"9" is no number from 1 to 3`},
 		"huge":             {map[string]string{"a.model": "2\n99999999999999999999\n2\n"}, "is no number from 1"},
+		"many values":      {map[string]string{"a.model": "2\n3\n100000 100000 2\n"}, "more than 100000 values"},
 		"no values":        {map[string]string{"a.model": "2\n1\n0\n"}, `"0" is no number`},
 		"unknown value":    {map[string]string{"a.model": threeAxes, "a.constraints": "1\n1\n- 7\n"}, "no axis has a value 7"},
 		"sign":             {map[string]string{"a.model": threeAxes, "a.constraints": "1\n1\n* 6\n"}, `"*" is neither`},
@@ -79,6 +80,21 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v; want %q", name, err, test.want)
 		}
 	}
+}
+
+// FuzzRead: what is read is a model, or an error says why not.
+func FuzzRead(f *testing.F) {
+	f.Add(threeAxes, "2\n2\n+ 0 + 2\n2\n- 1 - 6\n")
+	f.Add("2\n1\n2\n", "0")
+	f.Fuzz(func(t *testing.T, axes, clauses string) {
+		var p problem
+		if p.readAxes(strings.NewReader(axes)) != nil || p.readClauses(strings.NewReader(clauses)) != nil {
+			return
+		}
+		if err := p.model.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestVerifyRefuses shows that rows which do not cover are not let through.

@@ -105,7 +105,7 @@ func (p *problem) readAxes(r io.Reader) error {
 	p.strength = w.number(1, cover.MaxStrength)
 	values := 0
 	for a := range w.number(1, most) {
-		if w.err != nil {
+		if w.err != nil || values > most {
 			break
 		}
 		axis := cover.Axis{Name: fmt.Sprintf("p%d", a)}
@@ -115,6 +115,9 @@ func (p *problem) readAxes(r io.Reader) error {
 		}
 		values += len(axis.Values)
 		p.model.Axes = append(p.model.Axes, axis)
+	}
+	if w.err == nil && values > most {
+		return fmt.Errorf("there are more than %d values", most)
 	}
 	return w.end()
 }

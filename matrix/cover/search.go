@@ -39,12 +39,7 @@ const (
 	candidates = 4
 )
 
-// shrink returns the fewest rows that it finds; the first ones stay as they are.
-func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]settled, error) {
-	fewest := max(g.bound, locked+1) // the required ones alone do not cover, or there are no others
-	if len(rows) <= fewest {
-		return rows, nil
-	}
+func newSearch(g *generator, rows []settled, locked int) *search {
 	s := &search{generator: g, rows: rows, locked: locked, spare: make(settled, len(g.axes))}
 	s.price = int64(len(g.axes))
 	if g.strength == 3 {
@@ -57,6 +52,16 @@ func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]s
 	for i := range rows {
 		s.recount(i)
 	}
+	return s
+}
+
+// shrink returns the fewest rows that it finds; the first ones stay as they are.
+func (g *generator) shrink(ctx context.Context, rows []settled, locked int) ([]settled, error) {
+	fewest := max(g.bound, locked+1) // the required ones alone do not cover, or there are no others
+	if len(rows) <= fewest {
+		return rows, nil
+	}
+	s := newSearch(g, rows, locked)
 	best := make([]settled, len(rows))
 	for i, row := range rows {
 		best[i] = slices.Clone(row)

@@ -261,7 +261,7 @@ func (t *tally) alone(r settled) int {
 	return sum
 }
 
-// new is how many combinations the row would add.
+// fresh is how many combinations the row would add.
 func (t *tally) fresh(r settled) int {
 	sum := 0
 	t.each(r, -1, func(place int32) {
