@@ -62,12 +62,17 @@ func (m *Matrix) Invalid(values map[string]string, asOf string) []Reason {
 func (v *validity) reasons(values map[string]string) []Reason {
 	reasons := v.companions(values)
 	reasons = append(reasons, v.runtime(values)...)
-	own, more := v.kubelet(values)
-	reasons = append(reasons, more...)
-	if k8s, ok := values[K8s]; ok && len(more) == 0 {
-		reasons = append(reasons, v.skew(k8s, own, values)...)
-	}
+	reasons = append(reasons, v.versions(values)...)
 	return append(reasons, v.supported(values)...)
+}
+
+// versions says whether the components of Kubernetes go together.
+func (v *validity) versions(values map[string]string) []Reason {
+	own, reasons := v.kubelet(values)
+	if k8s, ok := values[K8s]; ok && len(reasons) == 0 {
+		return v.skew(k8s, own, values)
+	}
+	return reasons
 }
 
 // companions are the capabilities: what goes together with what.
@@ -75,7 +80,7 @@ func (v *validity) companions(values map[string]string) []Reason {
 	var reasons []Reason
 	for _, axis := range v.axes {
 		for _, with := range v.only[v.values[axis][values[axis]]] {
-			if other := values[with.axis]; !with.names[other] {
+			if other, ok := values[with.axis]; ok && !with.names[other] {
 				reasons = append(reasons, Reason{RuleOnly, fmt.Sprintf("%s goes only with %s %s, not with %s", values[axis], with.axis, with.text, other)})
 			}
 		}
