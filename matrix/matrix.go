@@ -20,8 +20,11 @@ func Default() (data []byte, name string) {
 	return []byte(defaultYAML), "matrix/default.yaml"
 }
 
+//go:embed eks-distro.yaml
+var eksDistroYAML string
+
 // Shipped lists the shipped matrices by their names.
-func Shipped() []string { return []string{"default"} }
+func Shipped() []string { return []string{"default", "eks-distro"} }
 
 // ShippedFile returns a shipped matrix by its name, and the name to report
 // problems under.
@@ -30,6 +33,8 @@ func ShippedFile(name string) (data []byte, file string, ok bool) {
 	case "default":
 		data, file = Default()
 		return data, file, true
+	case "eks-distro":
+		return []byte(eksDistroYAML), "matrix/eks-distro.yaml", true
 	}
 	return nil, "", false
 }

@@ -28,11 +28,16 @@ const (
 	OfOS      = "os"      // what the operating system brings
 )
 
-func isComponent(axis string) bool {
-	return slices.Contains([]string{
+// componentNames are the axes of the components of Kubernetes.
+func componentNames() []string {
+	return []string{
 		KubeAPIServer, KubeControllerManager, KubeScheduler, CloudControllerManager,
-		Kubelet, KubeProxy, Kubectl, Kubeadm, Containerd,
-	}, axis)
+		Kubelet, KubeProxy, Kubectl, Kubeadm,
+	}
+}
+
+func isComponent(axis string) bool {
+	return axis == Containerd || slices.Contains(componentNames(), axis)
 }
 
 var relativeForm = regexp.MustCompile(`^n(?:-([1-9]))?$`)

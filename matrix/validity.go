@@ -17,13 +17,16 @@ const (
 )
 
 // validity answers whether a cell can be, on a day. It is a pure function of
-// the matrix, made once and asked for each cell.
+// the matrix, made once and asked for each cell, by one goroutine.
 type validity struct {
 	axes    []string                     // in file order
 	values  map[string]map[string]*Value // by axis and name
 	only    map[*Value][]companion
 	support string
 	asOf    string
+	// known keeps what the versions of components come to: a matrix has far
+	// fewer of their combinations than it has cells.
+	known map[string][]Reason
 }
 
 // companion is what a value goes together with on one axis.
@@ -34,7 +37,7 @@ type companion struct {
 }
 
 func (m *Matrix) validity(asOf string) *validity {
-	v := &validity{values: map[string]map[string]*Value{}, only: map[*Value][]companion{}, support: m.Support, asOf: asOf}
+	v := &validity{values: map[string]map[string]*Value{}, only: map[*Value][]companion{}, support: m.Support, asOf: asOf, known: map[string][]Reason{}}
 	finders := m.finders()
 	for i := range m.Axes {
 		axis := &m.Axes[i]
@@ -62,12 +65,31 @@ func (m *Matrix) Invalid(values map[string]string, asOf string) []Reason {
 func (v *validity) reasons(values map[string]string) []Reason {
 	reasons := v.companions(values)
 	reasons = append(reasons, v.runtime(values)...)
-	own, more := v.kubelet(values)
-	reasons = append(reasons, more...)
-	if k8s, ok := values[K8s]; ok && len(more) == 0 {
-		reasons = append(reasons, v.skew(k8s, own, values)...)
-	}
+	reasons = append(reasons, v.versions(values)...)
 	return append(reasons, v.supported(values)...)
+}
+
+// versions says whether the components of Kubernetes go together.
+func (v *validity) versions(values map[string]string) []Reason {
+	var key strings.Builder
+	for _, axis := range append([]string{OS, K8s}, componentNames()...) {
+		value, ok := values[axis]
+		fmt.Fprintf(&key, "%t%d:%s", ok, len(value), value)
+	}
+	reasons, ok := v.known[key.String()]
+	if !ok {
+		reasons = v.compared(values)
+		v.known[key.String()] = reasons
+	}
+	return reasons
+}
+
+func (v *validity) compared(values map[string]string) []Reason {
+	own, reasons := v.kubelet(values)
+	if k8s, ok := values[K8s]; ok && len(reasons) == 0 {
+		return v.skew(k8s, own, values)
+	}
+	return reasons
 }
 
 // companions are the capabilities: what goes together with what.
@@ -75,7 +97,7 @@ func (v *validity) companions(values map[string]string) []Reason {
 	var reasons []Reason
 	for _, axis := range v.axes {
 		for _, with := range v.only[v.values[axis][values[axis]]] {
-			if other := values[with.axis]; !with.names[other] {
+			if other, ok := values[with.axis]; ok && !with.names[other] {
 				reasons = append(reasons, Reason{RuleOnly, fmt.Sprintf("%s goes only with %s %s, not with %s", values[axis], with.axis, with.text, other)})
 			}
 		}

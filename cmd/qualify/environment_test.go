@@ -15,8 +15,12 @@ import (
 // Every flag of run has a variable, and no two have the same.
 func TestEveryFlagOfRunHasItsVariable(t *testing.T) {
 	values := map[string]string{
-		"os": "debian-12", "k8s": "1.34,1.33", "containerd": "os", "provisioner": "kind", "conformance": "full", "focus": "dns", "skip": "Serial", "suite": "smoke", "file": "m.yaml", "policy": "p.yaml", "release": "source:v1.34.4",
-		"selector": "arch=amd64", "only": "debian", "tier": "gate", "as-of": "2026-01-01", "base-url": "https://example.org", "allow-unbound": "true",
+		"os": "debian-12", "k8s": "1.34,1.33", "containerd": "os", "provisioner": "kind",
+		"conformance": "full", "focus": "dns", "skip": "Serial", "suite": "smoke",
+		"file": "m.yaml", "policy": "p.yaml", "release": "source:v1.34.4",
+		"selector": "arch=amd64", "only": "debian", "tier": "gate", "as-of": "2026-01-01",
+		"strength": "2", "optimize": "1s", "seed": "7",
+		"base-url": "https://example.org", "allow-unbound": "true",
 		"results": "there", "grace": "1m0s", "retries": "2", "workers": "3", "procs": "4", "keep": "true", "collect": "1", "no-live": "true",
 	}
 	w := wiring{lookup: func(name string) (string, bool) {

@@ -28,7 +28,7 @@ type planOptions struct {
 	format, explain, order, shard string
 	maxTime                       time.Duration
 	maxCost                       float64
-	github                        bool
+	github, verify                bool
 }
 
 func newPlanCommand(w wiring) *cobra.Command {
@@ -47,6 +47,7 @@ exactly it, and the verdict names its hash.
 		Example: `  qualify plan
   qualify plan -f eks-distro --os ubuntu --k8s 1.34 -o markdown
   qualify plan --explain debian-12-v1-34-4-kind
+  qualify plan -f eks-distro --strength 2 --verify
   qualify plan --max-time 2h --shard 2/5 -o json > plan.json
   qualify plan --github`,
 		Args: noArgs,
@@ -61,6 +62,7 @@ exactly it, and the verdict names its hash.
 	f.Float64Var(&o.maxCost, "max-cost", 0, "leave cells out that do not fit into this sum, in USD")
 	f.StringVar(&o.shard, "shard", "", "only one part of the plan, e.g. 2/5, all parts of about the same time")
 	f.BoolVar(&o.github, "github", false, "print a job matrix for GitHub Actions, at most 256 jobs, each with its cells for --only")
+	f.BoolVar(&o.verify, "verify", false, "have the guarantee checked by a checker that shares nothing with what made the plan")
 	resultsFlag(cmd, &o.results)
 	o.complete(cmd)
 	completeFlag(cmd, "output", func(string) []string { return []string{"table", "json", "yaml", "markdown"} })
@@ -95,10 +97,10 @@ func (o *planOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	if o.format == "markdown" {
-		_, err := fmt.Fprint(cmd.OutOrStdout(), planMarkdown(plan, s.Raw))
+		_, err := fmt.Fprint(cmd.OutOrStdout(), planMarkdown(plan, s.counts()))
 		return err
 	}
-	return printAs(cmd.OutOrStdout(), o.format, plan, func() string { return planTable(plan, s.Raw) })
+	return printAs(cmd.OutOrStdout(), o.format, plan, func() string { return planTable(plan, s.counts()) })
 }
 
 func (o *planOptions) checkFlags() error {
@@ -143,7 +145,14 @@ func (o *planOptions) plan(ctx context.Context, warn func(string)) (run.Plan, se
 	if err != nil {
 		return plan, s, usage(err)
 	}
-	plan.Guarantee = everyCell(s, plan)
+	if plan.Guarantee, err = s.guaranteed(ctx, plan); err != nil {
+		return plan, s, err
+	}
+	if o.verify {
+		if err := s.verify(ctx, plan); err != nil {
+			return plan, s, err
+		}
+	}
 	plan, err = plan.Sealed()
 	return plan, s, err
 }
@@ -202,9 +211,17 @@ func (o *runOptions) workersOf(m *matrix.Matrix) int {
 	return o.workers
 }
 
-// everyCell is the guarantee of a plan that means to have every valid cell.
-func everyCell(s selected, plan run.Plan) *run.Guarantee {
-	g := &run.Guarantee{Strength: len(s.matrix.Axes), Covered: len(plan.Cells), Total: len(s.Cells), Uncovered: []map[string]string{}}
+// guaranteed says what the plan stands for. What was chosen is known; of less
+// than that the checker has to find out.
+func (s selected) guaranteed(ctx context.Context, plan run.Plan) (*run.Guarantee, error) {
+	switch {
+	case len(plan.Cells) == len(s.Cells):
+		return s.guarantee, nil
+	case s.guarantee.Strength < len(s.matrix.Axes):
+		covers, err := s.measure(ctx, plan)
+		return guaranteeOf(covers), err
+	}
+	g := &run.Guarantee{Strength: s.guarantee.Strength, Covered: len(plan.Cells), Total: len(s.Cells)}
 	planned := map[string]bool{}
 	for _, c := range plan.Cells {
 		planned[c.ID] = true
@@ -214,7 +231,7 @@ func everyCell(s selected, plan run.Plan) *run.Guarantee {
 			g.Uncovered = append(g.Uncovered, maps.Clone(c.Values))
 		}
 	}
-	return g
+	return g, nil
 }
 
 // mostRemembered is how many runs a plan looks back on.

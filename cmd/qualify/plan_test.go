@@ -116,7 +116,7 @@ func TestPlanForms(t *testing.T) {
 	w := wideWorld(t)
 	base := append([]string{"plan"}, w.flags()...)
 	table := w.call(t.Context(), base...).stdout
-	for _, want := range []string{"debian-12-v1-34-4-fake", "required", `cannot be run here: unknown provisioner "moon"`, "3 cells of 6 combinations in ", "guarantee: all 3 cells that can be", "validity/containerd", "no licence (owner me, until 2999-01-01)", "plan sha256:"} {
+	for _, want := range []string{"debian-12-v1-34-4-fake", "required", `cannot be run here: unknown provisioner "moon"`, "3 cells of 3 that can be among 6 combinations in ", "guarantee: all 3 cells that can be", "validity/containerd", "no licence (owner me, until 2999-01-01)", "plan sha256:"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}
@@ -266,4 +266,55 @@ func TestRunRefusesSavedPlans(t *testing.T) {
 		t.Error("a run was made")
 	}
 	w.empty(t)
+}
+
+func TestPlanIsReduced(t *testing.T) {
+	w := newWorld(t)
+	var many strings.Builder
+	for _, axis := range []string{"a", "b", "c", "d"} {
+		many.WriteString("  - {name: " + axis + ", values: [{name: x}, {name: y}, {name: z}]}\n")
+	}
+	text := matrixYAML + many.String() + "tiers:\n  quick: {strength: 2}\nrequire:\n  - {when: {a: z, b: z, c: z, d: z}, reason: r}\n"
+	if err := os.WriteFile(w.file("matrix.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := w.planOf(t, "--verify")
+	if len(all.Cells) != 81 || all.Guarantee.Strength != 7 || all.Guarantee.Total != 81 {
+		t.Errorf("%d cells, %+v", len(all.Cells), all.Guarantee)
+	}
+	pairs, _ := w.planOf(t, "--strength", "2", "--verify")
+	again, _ := w.planOf(t, "--tier", "quick", "--verify")
+	// Four axes of three values, and three of one: 4*3/2*9 + 4*3*3 + 3 pairs.
+	if g := pairs.Guarantee; len(pairs.Cells) > 11 || g.Strength != 2 || g.Covered != 93 || g.Total != 93 || len(g.Uncovered) != 0 {
+		t.Errorf("%d cells, %+v", len(pairs.Cells), g)
+	}
+	if again.Hash != pairs.Hash || !pairs.Cells[0].Required {
+		t.Errorf("hashes %s and %s, first cell %+v", pairs.Hash, again.Hash, pairs.Cells[0])
+	}
+	// What does not fit into the time is listed as not covered.
+	time := (time.Duration(2*all.Cells[0].Estimate.Seconds) * time.Second).String()
+	short, _ := w.planOf(t, "--strength", "2", "--verify", "--max-time", time)
+	if g := short.Guarantee; len(short.Cells) != 2 || g.Total != 93 || g.Covered+len(g.Uncovered) != 93 || len(g.Uncovered) == 0 {
+		t.Errorf("%d cells, %d of %d, %d uncovered", len(short.Cells), g.Covered, g.Total, len(g.Uncovered))
+	}
+	for _, bad := range [][]string{{"--strength", "4"}, {"--strength", "1"}, {"--optimize", "1s"}, {"--strength", "2", "--optimize", "-1s"}, {"--strength", "2", "--only", "debian"}} {
+		if got := w.call(t.Context(), append(append([]string{"plan"}, w.flags()...), bad...)...); got.code != 2 || got.stdout != "" {
+			t.Errorf("%v: code %d, %s", bad, got.code, got.stderr)
+		}
+	}
+}
+
+// A run that was reduced says so in its plan, as qualify plan does.
+func TestRunSaysWhatItStandsFor(t *testing.T) {
+	w := newWorld(t)
+	if got := w.qualify(t.Context(), "--strength", "2"); got.code != 0 {
+		t.Fatalf("code %d: %s", got.code, got.stderr)
+	}
+	var plan run.Plan
+	if err := readJSON(w.file("results/latest/plan.json"), &plan); err != nil {
+		t.Fatal(err)
+	}
+	if g := plan.Guarantee; g == nil || g.Strength != 2 || g.Covered != 3 || g.Total != 3 || plan.AsOf == "" {
+		t.Errorf("guarantee %+v as of %s", g, plan.AsOf)
+	}
 }

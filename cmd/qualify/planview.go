@@ -13,8 +13,15 @@ import (
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
+// counts say what a plan was taken from.
+type counts struct {
+	raw, possible int
+}
+
+func (s selected) counts() counts { return counts{raw: s.Raw, possible: s.possible} }
+
 // planTable shows a plan to people.
-func planTable(plan run.Plan, raw int) string {
+func planTable(plan run.Plan, of counts) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "CELL\tTIME\tUSD\tNOTE")
@@ -22,7 +29,7 @@ func planTable(plan run.Plan, raw int) string {
 		fmt.Fprintf(w, "%s\t%s\t%.2f\t%s\n", c.ID, took(c.Estimate.Seconds), c.Estimate.USD, cellNote(c))
 	}
 	_ = w.Flush()
-	fmt.Fprintf(&text, "\n%s\n", strings.Join(planSummary(plan, raw), "\n"))
+	fmt.Fprintf(&text, "\n%s\n", strings.Join(planSummary(plan, of), "\n"))
 	if groups := excludedGroups(plan); len(groups) > 0 {
 		fmt.Fprintln(&text, "\nnot run:")
 		w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
@@ -46,10 +53,10 @@ func cellNote(c run.PlanCell) string {
 }
 
 // planSummary says what the plan is, in lines.
-func planSummary(plan run.Plan, raw int) []string {
+func planSummary(plan run.Plan, of counts) []string {
 	total := planning.Total(plan)
-	lines := []string{fmt.Sprintf("%s of %d combinations in %s, as of %s: %s one after the other, %.2f USD",
-		plural(len(plan.Cells), "cell"), raw, plan.Matrix, plan.AsOf, took(total.Seconds), total.USD)}
+	lines := []string{fmt.Sprintf("%s of %d that can be among %d combinations in %s, as of %s: %s one after the other, %.2f USD",
+		plural(len(plan.Cells), "cell"), of.possible, of.raw, plan.Matrix, plan.AsOf, took(total.Seconds), total.USD)}
 	var suites []string
 	for _, s := range plan.Cells[0].Suites {
 		suites = append(suites, s.Name)
@@ -115,10 +122,10 @@ func excludedGroups(plan run.Plan) []excludedGroup {
 func took(seconds int) string { return (time.Duration(seconds) * time.Second).String() }
 
 // planMarkdown shows a plan on a page of a CI job or a wiki.
-func planMarkdown(plan run.Plan, raw int) string {
+func planMarkdown(plan run.Plan, of counts) string {
 	var text strings.Builder
 	cell := strings.NewReplacer("|", "\\|", "\n", " ", "<", "&lt;")
-	lines := planSummary(plan, raw)
+	lines := planSummary(plan, of)
 	fmt.Fprintf(&text, "%s.\n", cell.Replace(lines[0]))
 	for _, line := range lines[1:] {
 		fmt.Fprintf(&text, "- %s\n", cell.Replace(line))

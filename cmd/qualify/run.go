@@ -201,5 +201,9 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
 	}
+	plan.AsOf, plan.Matrix, plan.Guarantee = s.request.AsOf, s.matrix.File, s.guarantee
+	if plan, err = plan.Sealed(); err != nil {
+		return run.Plan{}, nil, err
+	}
 	return plan, g.byDigest, s.fits(plan)
 }

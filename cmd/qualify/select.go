@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,9 @@ type choice struct {
 	conformance, focus, skip     string
 	workers, retries             int
 	allowUnbound                 bool
+	strength                     int
+	seed                         uint64
+	optimize                     time.Duration
 }
 
 func (c *choice) flags(cmd *cobra.Command) {
@@ -42,6 +46,9 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&c.only, "only", nil, "cells, by their ids in qualify plan, or beginnings of them (repeatable, comma-separated)")
 	f.StringVar(&c.tier, "tier", "", "only values of this tier and smaller ones: quick, gate or full")
 	f.StringVar(&c.asOf, "as-of", "", "the day to choose for, yyyy-mm-dd: what is supported, which exclusions hold (default: today)")
+	f.IntVar(&c.strength, "strength", 0, "reduce to few cells that have all pairs (2) or triples (3) of values (default: the tier's, else every cell)")
+	f.DurationVar(&c.optimize, "optimize", 0, "with --strength, go on looking for fewer cells for so long")
+	f.Uint64Var(&c.seed, "seed", 1, "with --strength, where the search begins: the same seed gives the same cells")
 	f.StringSliceVar(&c.suites, "suite", nil, "suites to run instead of the matrix's (repeatable, comma-separated)")
 	f.StringVar(&c.conformance, "conformance", "", "how the conformance suite is run: quick (a fixed slice, the default), full (all of it), certified (all of it, one after the other, with the files of a submission)")
 	f.StringVar(&c.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
@@ -82,12 +89,14 @@ func (c *choice) request() (matrix.Request, error) {
 type selected struct {
 	matrix *matrix.Matrix
 	matrix.Expansion
-	request matrix.Request
-	suites  []string
-	entries map[string]provision.Entry
-	absent  []run.Absent // selected, and not possible on this machine
-	policy  *policy.File // nil is the default
-	unknown []error      // suites, and ways to run them, that there are not
+	possible  int // cells that can be; Cells has fewer of them after a reduction
+	guarantee *run.Guarantee
+	request   matrix.Request
+	suites    []string
+	entries   map[string]provision.Entry
+	absent    []run.Absent // selected, and not possible on this machine
+	policy    *policy.File // nil is the default
+	unknown   []error      // suites, and ways to run them, that there are not
 	// blocked says of cells, by their ids, why this program cannot run them on
 	// this machine.
 	blocked map[string]error
@@ -173,7 +182,10 @@ func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, err
 	if err != nil {
 		return selected{}, &usageError{elsewhere(err, m)}
 	}
-	s := selected{matrix: m, Expansion: expansion, request: r, suites: o.suiteNames(m), entries: map[string]provision.Entry{}}
+	s := selected{matrix: m, Expansion: expansion, possible: len(expansion.Cells), request: r, suites: o.suiteNames(m), entries: map[string]provision.Entry{}}
+	if err := o.reduce(ctx, &s); err != nil {
+		return selected{}, err
+	}
 	o.check(&s)
 	return s, nil
 }

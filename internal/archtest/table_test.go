@@ -39,7 +39,7 @@ var table = []row{
 	},
 	{dir: "matrix/cover", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "matrix/cover/check", ours: []string{"matrix/cover"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
-	{dir: "matrix", ours: []string{"internal/strict"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
+	{dir: "matrix", ours: []string{"internal/strict", "matrix/cover", "matrix/cover/check"}, never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/inventory", ours: []string{"internal/strict"}, never: join(exec, disk, clusters, commandLine, []string{"net", "net/http/..."}), pure: true},
 	{dir: "internal/result", never: join(exec, network, clusters, commandLine), pure: true},
 	{dir: "internal/nodeos", never: join(exec, disk, network, clusters, commandLine), pure: true},
