@@ -23,6 +23,7 @@ func newReleaseCommand(w wiring) *cobra.Command {
 		newReleaseImagesCommand(w),
 		newReleaseDiffCommand(w),
 		newReleaseVerifyCommand(w),
+		newReleaseFetchCommand(w),
 	)
 	return cmd
 }

@@ -62,9 +62,10 @@ var table = []row{
 	{dir: "internal/release", never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
 	{dir: "internal/release/remote", ours: []string{"internal/release"}, never: join(exec, disk, clusters, commandLine)},
 	{dir: "internal/release/images", ours: []string{"internal/release", "internal/release/remote"}, never: join([]string{"os/exec", "plugin"}, clusters, commandLine)},
+	{dir: "internal/release/unpack", never: join(exec, network, clusters, commandLine)},
 	{
 		dir: "internal/release/intake", never: join([]string{"os/exec", "plugin"}, clusters, commandLine),
-		ours: []string{"internal/release", "internal/release/images", "internal/release/remote"},
+		ours: []string{"internal/release", "internal/release/images", "internal/release/remote", "internal/release/unpack"},
 	},
 	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
@@ -177,6 +178,7 @@ var writers = []struct{ where, why string }{
 	{"internal/release", "assets of the candidate, byte for byte"},
 	{"internal/release/source", "the candidate"},
 	{"internal/release/intake", "bundles of the candidate, byte for byte"},
+	{"internal/release/unpack", "it writes below a root that it is given"},
 	{"internal/release/images", "images of the candidate, byte for byte"},
 	{"internal/debootstrap", "root filesystems"},
 	{"internal/stabletar", "root filesystems and assets"},

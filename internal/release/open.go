@@ -74,3 +74,26 @@ func regular(info fs.FileInfo) error {
 		return fmt.Errorf("is not a regular file (%s)", mode.Type())
 	}
 }
+
+// Copy copies a file to a new one and returns the digest of what it copied, as
+// "sha256:…". An executable stays one.
+func Copy(ctx context.Context, from, to string) (digest string, err error) {
+	in, err := openRegular(from)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return "", err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644|info.Mode()&0o111)
+	if err != nil {
+		return "", err
+	}
+	got, err := stream(ctx, out, in, info.Size())
+	if err := errors.Join(err, out.Close()); err != nil {
+		return "", err
+	}
+	return "sha256:" + got.sha256, nil
+}

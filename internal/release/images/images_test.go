@@ -1,6 +1,7 @@
 package images
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -375,4 +376,44 @@ func FuzzManifest(f *testing.F) {
 			t.Errorf("an image of one part: %s", fmt.Sprint(string(text)))
 		}
 	})
+}
+
+// TestArchive: an image that is in no registry comes out of the release's own
+// archive, and what is in that is verified as anything else.
+func TestArchive(t *testing.T) {
+	w := newWorld(t)
+	image, err := w.fetch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spoil := range []bool{false, true} {
+		var out bytes.Buffer
+		tw := tar.NewWriter(&out)
+		for i, part := range image.Parts {
+			data := read(t, part.Path)
+			if spoil && i == 2 {
+				data[0] ^= 1
+			}
+			if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "blobs/sha256/" + part.Digest.Hex, Size: int64(len(data)), Mode: 0o644}); err != nil {
+				t.Fatal(err)
+			}
+			tw.Write(data)
+		}
+		tw.Close()
+		sum, _, err := v1.SHA256(bytes.NewReader(out.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "pause.tar")
+		overwrite(t, file, out.Bytes())
+		rel := &release.Release{Components: []release.Component{{Name: "kubernetes", Assets: []release.Asset{
+			*w.asset(), {Component: "kubernetes", Name: "bin/linux/amd64/pause.tar", Type: release.Archive, URI: file, SHA256: sum.Hex},
+		}}}}
+		f := &Fetcher{Store: &release.Store{Dir: t.TempDir()}, Offline: true}
+		again, err := f.Fetch(context.Background(), rel, *w.asset())
+		var wrong *release.DigestError
+		if spoil != errors.As(err, &wrong) || !spoil && (err != nil || len(again.Parts) != len(image.Parts)) {
+			t.Errorf("spoilt %v: %v", spoil, err)
+		}
+	}
 }

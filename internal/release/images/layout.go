@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -42,7 +41,7 @@ func WriteLayout(dir string, images []*Image) error {
 	index := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{}}
 	for _, image := range images {
 		for _, part := range image.Parts {
-			if err := copyFile(part.Path, filepath.Join(blobs, part.Digest.Hex)); err != nil {
+			if err := copyPart(part, filepath.Join(blobs, part.Digest.Hex)); err != nil {
 				return fmt.Errorf("writing image layout: %w", err)
 			}
 		}
@@ -64,22 +63,17 @@ func WriteLayout(dir string, images []*Image) error {
 	return nil
 }
 
-// copyFile makes a file of its own, of the same bytes: a link into the store
+// copyPart makes a file of its own, of the same bytes: a link into the store
 // would let whoever changes one change the other. What is there already is the
-// same part of another image.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+// same part of another image. The bytes are made sure of once more, since the
+// store's file may have been changed since it was verified.
+func copyPart(part Part, to string) error {
+	digest, err := release.Copy(context.Background(), part.Path, to)
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil && digest != part.Digest.String() {
+		err = fmt.Errorf("part %s changed in the store after it was verified: it is %s now; fetch it again", part.Digest, digest)
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return err
 }

@@ -23,19 +23,21 @@ import (
 	"github.com/qualify-dev/qualify/internal/release/remote"
 )
 
-// source is where the parts of one image are: in a layout, or else in a
-// registry, which is not spoken to before something is missing.
+// source is where the parts of one image are: in a layout, in an archive of the
+// release, or else in a registry, which is not spoken to before something is
+// missing.
 type source struct {
-	ref    name.Tag
-	layout string
-	client *remote.Client // nil: no registry is spoken to
+	ref      name.Tag
+	layout   string
+	archives []*archive
+	client   *remote.Client // nil: no registry is spoken to
 
 	once sync.Once
 	auth *remote.Client
 	err  error
 }
 
-func (f *Fetcher) source(_ context.Context, rel *release.Release, a release.Asset) (*source, error) {
+func (f *Fetcher) source(ctx context.Context, rel *release.Release, a release.Asset) (*source, error) {
 	ref, err := name.NewTag(f.Mirrors.Rewrite(a.URI), name.StrictValidation)
 	if err != nil {
 		return nil, fmt.Errorf("fetching image %s: %w", a.URI, err)
@@ -47,7 +49,8 @@ func (f *Fetcher) source(_ context.Context, rel *release.Release, a release.Asse
 	if s.layout == "" {
 		s.layout = LayoutOf(rel)
 	}
-	return s, nil
+	s.archives, err = f.archivesOf(ctx, rel, a)
+	return s, err
 }
 
 // address is where a part is: in the layout, or where the registry has it.
@@ -57,6 +60,9 @@ func (s *source) address(digest v1.Hash, manifest bool) string {
 		if _, err := os.Stat(file); err == nil {
 			return release.FileURI(absolute(file))
 		}
+	}
+	if a := s.archived(digest.Hex); a != nil {
+		return release.FileURI(absolute(a.path))
 	}
 	kind := "blobs"
 	if manifest {
@@ -69,6 +75,15 @@ func (s *source) url(kind, what string) string {
 	return fmt.Sprintf("%s://%s/v2/%s/%s/%s", s.ref.Scheme(), s.ref.RegistryStr(), s.ref.RepositoryStr(), kind, what)
 }
 
+func (s *source) archived(hex string) *archive {
+	for _, a := range s.archives {
+		if _, ok := a.blobs[hex]; ok {
+			return a
+		}
+	}
+	return nil
+}
+
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
@@ -79,6 +94,9 @@ func absolute(path string) string {
 // open is the release.Opener of parts.
 func (s *source) open(ctx context.Context, a release.Asset, from int64) (release.Source, error) {
 	if strings.HasPrefix(a.URI, "file:") {
+		if in := s.archived(a.SHA256); in != nil && a.URI == release.FileURI(absolute(in.path)) {
+			return in.open(a.SHA256)
+		}
 		return release.Open(ctx, a, from)
 	}
 	client, err := s.registry(ctx)

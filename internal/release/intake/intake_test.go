@@ -1,6 +1,9 @@
 package intake
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -57,6 +60,9 @@ func newWorld(t *testing.T) *world {
 	c := release.Component{Name: "kubernetes", GitTag: "v1.34.4"}
 	for _, name := range []string{"bin/linux/amd64/kubelet", "bin/linux/arm64/kubelet", "kubernetes-server-linux-amd64.tar.gz"} {
 		text := "the bytes of " + name
+		if strings.HasSuffix(name, ".tar.gz") {
+			text = tarball(t, tar.TypeReg)
+		}
 		h256, h512 := sha256.Sum256([]byte(text)), sha512.Sum512([]byte(text))
 		a := release.Asset{
 			Component: c.Name, Name: name, Type: release.Archive, OS: "linux", Arch: []string{"amd64"}, URI: server.URL + dir + name,
@@ -95,6 +101,19 @@ func newWorld(t *testing.T) *world {
 	}
 	w.in = Intake{Store: &release.Store{Dir: t.TempDir(), Open: client.Open}, Client: client, Parallel: 4}
 	return w
+}
+
+// tarball is an archive of one entry.
+func tarball(t *testing.T, kind byte) string {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	w := tar.NewWriter(zip)
+	err := errors.Join(w.WriteHeader(&tar.Header{Typeflag: kind, Name: "kubernetes/LICENSES", Mode: 0o644}), w.Close(), zip.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 func push(t *testing.T, uri string) string {
@@ -164,9 +183,19 @@ func TestVerifyFinds(t *testing.T) {
 		"a page as checksum":  {func(w *world) { w.files[dir+kubelet+".sha256"] = "<html>" }, "want a digest", false},
 		"an empty checksum":   {func(w *world) { w.files[dir+kubelet+".sha256"] = "" }, "it is empty", false},
 		"another list of a folder": {func(w *world) {
-			tar, _ := w.rel.Asset("kubernetes-server-linux-amd64.tar.gz")
-			w.files[dir+"SHA256SUM"] = bad(tar.SHA256) + "  " + tar.Name + "\n"
+			a, _ := w.rel.Asset("kubernetes-server-linux-amd64.tar.gz")
+			w.files[dir+"SHA256SUM"] = bad(a.SHA256) + "  " + a.Name + "\n"
 		}, "SHA256SUM says", true},
+		"a link in an archive": {func(w *world) {
+			for i := range w.rel.Components[0].Assets {
+				if a := &w.rel.Components[0].Assets[i]; strings.HasSuffix(a.Name, ".tar.gz") {
+					w.files[dir+a.Name] = tarball(t, tar.TypeSymlink)
+					h256, h512 := sha256.Sum256([]byte(w.files[dir+a.Name])), sha512.Sum512([]byte(w.files[dir+a.Name]))
+					a.SHA256, a.SHA512 = hex.EncodeToString(h256[:]), hex.EncodeToString(h512[:])
+					w.files[dir+a.Name+".sha256"], w.files[dir+a.Name+".sha512"], w.files[dir+"SHA256SUM"] = a.SHA256+"  x\n", a.SHA512+"  x\n", a.SHA256+"  x\n"
+				}
+			}
+		}, "only files and folders are unpacked", true},
 		"no such image": {func(w *world) {
 			for i := range w.rel.Components[0].Assets {
 				if a := &w.rel.Components[0].Assets[i]; a.Name == "pause-image" {

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/images"
 	"github.com/qualify-dev/qualify/internal/release/remote"
+	"github.com/qualify-dev/qualify/internal/release/unpack"
 )
 
 // State is what is known of an asset.
@@ -64,7 +66,8 @@ func Fault(err error) bool {
 	var digest *release.DigestError
 	var content *images.ContentError
 	var sibling *SiblingError
-	return errors.As(err, &digest) || errors.As(err, &content) || errors.As(err, &sibling)
+	var archive *unpack.Error
+	return errors.As(err, &archive) || errors.As(err, &digest) || errors.As(err, &content) || errors.As(err, &sibling)
 }
 
 // Intake is what a release is taken in with.
@@ -130,8 +133,16 @@ func (in Intake) takeArchive(ctx context.Context, siblings *siblings, rel *relea
 	if !a.Bound() {
 		row.State = Unbound
 	}
-	row.Siblings, err = siblings.check(ctx, rel.Located(a))
-	return err
+	if row.Siblings, err = siblings.check(ctx, rel.Located(a)); err != nil {
+		return err
+	}
+	// The archive of the sources, which is for no system, has links.
+	if strings.HasSuffix(a.Name, ".tar.gz") && a.OS != "" {
+		if err := unpack.Check(ctx, path, unpack.Limits{}); err != nil {
+			return fmt.Errorf("asset %s: %w", a.Name, err)
+		}
+	}
+	return nil
 }
 
 func takeImage(ctx context.Context, f *images.Fetcher, rel *release.Release, a release.Asset, row *Row) error {
