@@ -7,6 +7,7 @@ func debian12() OS {
 		Arches:    []string{"amd64", "arm64"},
 		ReleaseID: "debian", ReleaseVersion: "12",
 		Userland: &Userland{Suite: "bookworm", NodePackages: debianNodePackages(), Image: "debian:bookworm-slim"},
+		Host:     &Host{BinDir: "/usr/local/bin", Packages: debianHostPackages(), Manager: apt()},
 	}
 }
 
@@ -17,4 +18,10 @@ func debianNodePackages() []string {
 		"findutils", "hostname", "iproute2", "ipset", "iptables", "jq", "kmod", "libseccomp2", "mount",
 		"nftables", "procps", "runc", "socat", "systemd", "systemd-sysv", "util-linux",
 	}
+}
+
+// debianHostPackages are the packages that a machine needs to be a node, beside
+// those that every Debian has.
+func debianHostPackages() []string {
+	return []string{"conntrack", "containerd", "ethtool", "iproute2", "iptables", "kmod", "mount", "runc", "socat", "util-linux"}
 }
