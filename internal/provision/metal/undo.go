@@ -109,6 +109,14 @@ func undoScript(before, now state, os nodeos.OS) string {
 		line("rm -rf %s", word(at))
 		line("if [ -e \"$0/saved\"%s ] || [ -L \"$0/saved\"%s ]; then mkdir -p %s; cp -a \"$0/saved\"%s %s; fi", word(at), word(at), word(at[:strings.LastIndex(at, "/")]), word(at), word(at))
 	}
+	dirs := added(before, now, "files")
+	slices.Reverse(dirs) // those below others first
+	for _, at := range dirs {
+		// A directory that is new and has nothing in it any more was made on the way.
+		if fields := strings.Fields(at); len(fields) == 4 && fields[1] == "d" {
+			line("rmdir -- %s 2>/dev/null", word(fields[0]))
+		}
+	}
 	for _, c := range before["sysctls"] {
 		if name, value, ok := strings.Cut(c, " "); ok && slices.ContainsFunc(sysctls, func(known struct{ name, value string }) bool { return known.name == name }) {
 			line("[ \"$(cat /proc/sys/%s)\" = %s ] || echo %s > /proc/sys/%s", name, word(value), word(value), name)
