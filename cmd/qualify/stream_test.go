@@ -93,8 +93,8 @@ func TestHostileRuns(t *testing.T) {
 			cfg.Log("%s", hostileText)
 			return inner(cfg)
 		}
-		e.List = func(ctx context.Context) ([]provision.Resource, error) {
-			resources, err := list(ctx)
+		e.List = func(ctx context.Context, cfg provision.Config) ([]provision.Resource, error) {
+			resources, err := list(ctx, cfg)
 			lease := provision.Lease{Name: hostileText, Run: hostileText, Cell: hostileText, Owner: hostileText}
 			return append(resources, provision.Resource{Kind: hostileText, Name: hostileText, Lease: lease}), err
 		}

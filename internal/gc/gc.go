@@ -44,11 +44,14 @@ type Leftover struct {
 // Sweep removes what one provisioner's runs have left, and tells of each lease
 // what was done and why. The error joins what could not be removed.
 func Sweep(ctx context.Context, entry provision.Entry, cfg provision.Config, o Options) ([]Leftover, error) {
-	resources, err := entry.List(ctx)
+	resources, err := entry.List(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s what is left: %w", entry.Name, err)
 	}
 	found := byLease(entry.Name, resources)
+	if len(found) == 0 {
+		return nil, nil // also where the provisioner lacks what it is made from
+	}
 	p, err := entry.New(cfg)
 	if err != nil {
 		return found, err

@@ -8,6 +8,7 @@ func debian12() OS {
 		ReleaseID: "debian", ReleaseVersion: "12",
 		Containerd: "1.6",
 		Userland:   &Userland{Suite: "bookworm", NodePackages: debianNodePackages(), Image: "debian:bookworm-slim"},
+		Host:       &Host{BinDir: "/usr/local/bin", Packages: debianHostPackages(), Manager: apt()},
 	}
 }
 
@@ -18,4 +19,10 @@ func debianNodePackages() []string {
 		"findutils", "hostname", "iproute2", "ipset", "iptables", "jq", "kmod", "libseccomp2", "mount",
 		"nftables", "procps", "runc", "socat", "systemd", "systemd-sysv", "util-linux",
 	}
+}
+
+// debianHostPackages are the packages that a machine needs to be a node, beside
+// those that every Debian has.
+func debianHostPackages() []string {
+	return []string{"conntrack", "containerd", "ethtool", "iproute2", "iptables", "kmod", "mount", "runc", "socat", "util-linux"}
 }

@@ -26,6 +26,9 @@ type OS struct {
 	// Userland says how to make its root filesystem on this machine; nil
 	// where nobody knows how.
 	Userland *Userland
+	// Host says how a machine that runs it becomes a node; nil where nobody
+	// knows how.
+	Host *Host
 }
 
 // Userland is a root filesystem that can be made of packages.

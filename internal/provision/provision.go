@@ -76,10 +76,10 @@ type Entry struct {
 	Doc  string
 	// Caveat is what its clusters do not show, for the reports; may be "".
 	Caveat   string
-	Capacity int                                       // cells at a time on this machine
-	Can      func(cell matrix.Cell) error              // nil, or why it cannot serve the cell
-	New      func(Config) (Provisioner, error)         // touches nothing outside
-	List     func(context.Context) ([]Resource, error) // everything that carries any of our leases
+	Capacity int                                               // cells at a time on this machine
+	Can      func(cell matrix.Cell) error                      // nil, or why it cannot serve the cell
+	New      func(Config) (Provisioner, error)                 // touches nothing outside
+	List     func(context.Context, Config) ([]Resource, error) // everything that carries any of our leases
 	// Purge removes what is kept between runs to be faster, and belongs to no
 	// lease; with dryRun it only lists it. nil where nothing is kept.
 	Purge func(ctx context.Context, dryRun bool) ([]Resource, error)
@@ -87,10 +87,11 @@ type Entry struct {
 
 // Config is what every provisioner is made from.
 type Config struct {
-	CacheDir string
-	Owner    string                           // host and process, stamped on what no lease covers
-	Store    *release.Store                   // verified assets
-	Log      func(format string, args ...any) // one line of progress; never nil
+	CacheDir  string
+	Owner     string                           // host and process, stamped on what no lease covers
+	Store     *release.Store                   // verified assets
+	Inventory string                           // path of the file that lists the machines; "" where none was named
+	Log       func(format string, args ...any) // one line of progress; never nil
 	// Sink opens the files that a provisioner writes into a cell's directory,
 	// and learns of its secrets when they are born; never nil.
 	Sink *sink.Sink

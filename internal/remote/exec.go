@@ -22,6 +22,9 @@ import (
 type Guard struct {
 	Script  string
 	Refusal string // one line, the reason where it may not
+	// Mark is put into the environment of the command, "NAME=value", so that it
+	// and its children can be found again.
+	Mark string
 }
 
 // guardCode is the exit code of a guard that refuses, together with its text.
@@ -64,6 +67,11 @@ func (r Root) line(cmd cluster.Cmd) string {
 		script = fmt.Sprintf("( %s\n) </dev/null >/dev/null 2>&1 || { echo %s >&2; exit %d; }\nexec \"$@\"",
 			r.guard.Script, cluster.Command(r.guard.Refusal), guardCode)
 	}
+	if r.guard.Mark != "" {
+		script = "export " + cluster.Command(r.guard.Mark).String() + "\n" + script
+	}
+	// A login that is not interactive may have a short one.
+	script = "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin\n" + script
 	argv := append([]string{"sh", "-c", script, "sh"}, cmd.Argv...)
 	if r.host.target.User != "root" {
 		argv = append([]string{"sudo", "-n", "--"}, argv...)

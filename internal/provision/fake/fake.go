@@ -94,7 +94,7 @@ func (o Options) check(cfg provision.Config) error {
 
 // list is provision.Entry.List: foreign things are not in it, nor is what has
 // not appeared yet.
-func (p *provisioner) list(ctx context.Context) ([]provision.Resource, error) {
+func (p *provisioner) list(ctx context.Context, _ provision.Config) ([]provision.Resource, error) {
 	if err := p.call(ctx, "", "list everything"); err != nil {
 		return nil, err
 	}

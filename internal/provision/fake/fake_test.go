@@ -266,7 +266,7 @@ func TestErrorChangesNothingAndLostReplyHides(t *testing.T) {
 	if got := ids(t, cloud, "q-1"); !slices.Equal(got, []string{"network-q-1"}) {
 		t.Errorf("lost: made %q", got)
 	}
-	listed, err := Entry(o).List(context.Background())
+	listed, err := Entry(o).List(context.Background(), provision.Config{})
 	if err != nil || len(listed) != 1 || listed[0].Lease != lease("q-1") {
 		t.Errorf("lost: listed %+v, %v", listed, err)
 	}

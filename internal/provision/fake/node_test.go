@@ -152,7 +152,7 @@ func TestListShowsNothingForeign(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	listed, err := Entry(o).List(context.Background())
+	listed, err := Entry(o).List(context.Background(), provision.Config{})
 	if err != nil || len(listed) != 1 || listed[0].Name != "ours" {
 		t.Errorf("listed %+v, %v", listed, err)
 	}

@@ -32,7 +32,7 @@ func TestListReadsEveryLabel(t *testing.T) {
 	e.add("image", "base", "qualify/node:1", map[string]string{labelLease: "", labelCache: "node-image"})
 	e.add("image", "nameless", "", leaseLabels(testLease("q-2")))
 	e.add("network", "odd", "odd", map[string]string{labelLease: "q-3", labelExpires: "tomorrow"})
-	all, err := Entry().List(context.Background())
+	all, err := Entry().List(context.Background(), provision.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

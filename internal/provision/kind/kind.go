@@ -31,8 +31,10 @@ func Entry() provision.Entry {
 		Capacity: 1,
 		Can:      can,
 		New:      newProvisioner,
-		List:     func(ctx context.Context) ([]provision.Resource, error) { return list(ctx, labelLease) },
-		Purge:    purge,
+		List: func(ctx context.Context, _ provision.Config) ([]provision.Resource, error) {
+			return list(ctx, labelLease)
+		},
+		Purge: purge,
 	}
 }
 

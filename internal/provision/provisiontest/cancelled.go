@@ -90,7 +90,7 @@ func (s subject) watch(l provision.Lease, count int, cancel func()) (stop func()
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			all, err := s.Entry.List(ctx)
+			all, err := s.Entry.List(ctx, s.Config)
 			n := 0
 			for _, r := range all {
 				if r.Lease.Name == l.Name {

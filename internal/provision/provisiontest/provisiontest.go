@@ -155,7 +155,7 @@ func (s subject) gone(l provision.Lease) {
 // listed is what Entry.List says of a lease.
 func (s subject) listed(l provision.Lease) []provision.Resource {
 	s.t.Helper()
-	all, err := s.Entry.List(s.patient())
+	all, err := s.Entry.List(s.patient(), s.Config)
 	if err != nil {
 		s.t.Fatalf("list: %v", err)
 	}

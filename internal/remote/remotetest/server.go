@@ -3,6 +3,7 @@
 package remotetest
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -47,6 +48,7 @@ type Options struct {
 	Password string
 	Key      string // authorized, as in authorized_keys
 	Run      func(Command) int
+	Address  string // to listen at; "" is any port of 127.0.0.1
 }
 
 // Start starts a server.
@@ -59,7 +61,7 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", cmp.Or(o.Address, "127.0.0.1:0"))
 	if err != nil {
 		return nil, err
 	}

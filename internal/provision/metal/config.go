@@ -1,0 +1,144 @@
+package metal
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/qualify-dev/qualify/internal/bootstrap"
+	"github.com/qualify-dev/qualify/internal/inventory"
+	"github.com/qualify-dev/qualify/internal/release"
+)
+
+// kubeadmConfig is where kubeadm's configuration is on a host.
+const kubeadmConfig = "/etc/kubernetes/qualify-kubeadm.yaml"
+
+// apiPort is where the API server listens.
+const apiPort = 6443
+
+// cluster configuration of a node, for kubeadm of the minors that have v1beta4
+// (1.31 and later): which node it is decides which part kubeadm reads.
+type nodeConfig struct {
+	rel          *release.Release
+	controlPlane inventory.Host
+	own          inventory.Host
+	facts        facts
+	token        string // for joining; short-lived
+}
+
+// kubeadm is the node's configuration. Everything that the release decides is
+// the release's: repositories, tags, versions.
+func (c nodeConfig) kubeadm() (string, error) {
+	refs := map[string]string{}
+	for _, name := range []string{"kube-apiserver", "coredns", "etcd"} {
+		asset, err := c.rel.Asset(name + "-image")
+		if err != nil {
+			return "", err
+		}
+		refs[name] = asset.URI
+	}
+	repository := func(name string) (string, string) {
+		ref := refs[name]
+		colon, slash := strings.LastIndex(ref, ":"), strings.LastIndex(ref, "/")
+		return ref[:slash], ref[colon+1:]
+	}
+	apiRepository, apiTag := repository("kube-apiserver")
+	dnsRepository, dnsTag := repository("coredns")
+	etcdRepository, etcdTag := repository("etcd")
+	endpoint := net.JoinHostPort(c.controlPlane.PrivateAddress(), strconv.Itoa(apiPort))
+	registration := c.registration()
+	var s strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
+	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration")
+	line("bootstrapTokens:\n- token: %q\n  ttl: 1h0m0s\n  groups: [\"system:bootstrappers:kubeadm:default-node-token\"]\n  usages: [signing, authentication]", c.token)
+	line("localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n%s---", c.controlPlane.PrivateAddress(), apiPort, registration)
+	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration")
+	line("kubernetesVersion: %q\nimageRepository: %q", apiTag, apiRepository)
+	line("dns: {imageRepository: %q, imageTag: %q}", dnsRepository, dnsTag)
+	line("etcd: {local: {imageRepository: %q, imageTag: %q}}", etcdRepository, etcdTag)
+	line("networking: {podSubnet: %q, serviceSubnet: \"10.96.0.0/16\"}", bootstrap.PodSubnet)
+	line("controlPlaneEndpoint: %q", endpoint)
+	line("apiServer: {certSANs: [%q, %q]}", c.controlPlane.Access.Address, c.controlPlane.PrivateAddress())
+	// At its own pace the controller manager spends five seconds on its start.
+	line("controllerManager: {extraArgs: [{name: kube-api-qps, value: \"200\"}, {name: kube-api-burst, value: \"400\"}]}")
+	line("---")
+	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration")
+	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s---", c.token, endpoint, registration)
+	line("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd")
+	if c.facts.cgroups == "v1" && minorOf(c.rel.Kubernetes()) >= 35 {
+		line("failCgroupV1: false")
+	}
+	if c.facts.lessRights {
+		line("featureGates: {KubeletInUserNamespace: true}")
+	}
+	return strings.TrimSuffix(s.String(), "\n") + "\n", nil
+}
+
+// registration says under which name and address the node joins.
+func (c nodeConfig) registration() string {
+	args := fmt.Sprintf("{name: node-ip, value: %q}", c.own.PrivateAddress())
+	if net.ParseIP(c.own.PrivateAddress()) == nil {
+		args = ""
+	}
+	var labels []string
+	for _, key := range slices.Sorted(maps.Keys(c.own.Labels)) {
+		labels = append(labels, key+"="+c.own.Labels[key])
+	}
+	if len(labels) > 0 {
+		args = strings.TrimPrefix(args+fmt.Sprintf(", {name: node-labels, value: %q}", strings.Join(labels, ",")), ", ")
+	}
+	return fmt.Sprintf("nodeRegistration: {name: %q, criSocket: \"unix:///run/containerd/containerd.sock\", kubeletExtraArgs: [%s]}\n", c.own.Name, args)
+}
+
+// containerdConfig is that of the host's own containerd while it is a node. It
+// keeps what it makes below our home, apart from what it had.
+func containerdConfig(pause string, f facts) string {
+	text := fmt.Sprintf(`version = 2
+root = "%s/containerd"
+state = "/run/qualify-containerd"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = %q
+`, home, pause)
+	if f.lessRights {
+		// Without CAP_SYS_RESOURCE nobody may lower an oom_score_adj.
+		text += "  restrict_oom_score_adj = true\n"
+	}
+	return text + `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  SystemdCgroup = true
+`
+}
+
+// kubeletUnit runs the kubelet as kubeadm's documentation has it.
+func kubeletUnit(binDir string) string {
+	return `[Unit]
+Description=kubelet of the release that is being qualified
+After=containerd.service
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+ExecStart=` + binDir + `/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS
+Restart=always
+StartLimitInterval=0
+RestartSec=1
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+func minorOf(version string) int {
+	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	if len(parts) < 2 {
+		return 0
+	}
+	minor, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return 0
+	}
+	return minor
+}

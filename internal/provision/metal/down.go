@@ -1,0 +1,187 @@
+package metal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/nodeos"
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/remote"
+)
+
+// held is a machine that somebody holds.
+type held struct {
+	*machine
+	claim claim
+}
+
+// ask asks all hosts of the inventory who holds them. Those that could not be
+// asked are in the error, beside the answers of the others.
+func ask(ctx context.Context, machines []*machine) ([]held, error) {
+	var mu sync.Mutex
+	var all []held
+	err := remote.Each(len(machines), func(i int) error {
+		c, err := holder(ctx, machines[i].remote.Root(remote.Guard{}))
+		if err != nil {
+			return fmt.Errorf("asking host %s who holds it: %w", machines[i].Name, err)
+		}
+		if c == nil {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, held{machines[i], *c})
+		return nil
+	})
+	slices.SortFunc(all, func(a, b held) int { return strings.Compare(a.Name, b.Name) })
+	return all, err
+}
+
+// resource is a held host, as gc sees it.
+func (h held) resource() provision.Resource {
+	return provision.Resource{Kind: "host", ID: h.Access.Address, Name: h.Name, Lease: h.claim.Lease, Created: h.claim.Created}
+}
+
+// list is provision.Entry.List. Without an inventory nobody knows of any host.
+func list(ctx context.Context, cfg provision.Config) ([]provision.Resource, error) {
+	if cfg.Inventory == "" {
+		return nil, nil
+	}
+	inv, err := open(cfg.Inventory)
+	if err != nil {
+		return nil, err
+	}
+	p := &provisioner{cfg: cfg, inv: inv}
+	machines, end, err := p.connect(inv.Hosts)
+	defer end()
+	if err != nil {
+		return nil, err
+	}
+	all, err := ask(ctx, machines)
+	var resources []provision.Resource
+	for _, h := range all {
+		resources = append(resources, h.resource())
+	}
+	return resources, err
+}
+
+// Down gives back every host that the lease holds, and proves that each is as
+// it was; see provision.Provisioner. It asks all hosts of the inventory: which
+// ones Up took is written on them and nowhere else.
+func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
+	if lease.Name == "" {
+		return errors.New("tearing down: the lease has no name")
+	}
+	machines, end, err := p.connect(p.inv.Hosts)
+	defer end()
+	if err != nil {
+		return fmt.Errorf("tearing down %s: %w", lease.Name, err)
+	}
+	all, unasked := ask(ctx, machines)
+	if ctx.Err() != nil {
+		return fmt.Errorf("tearing down %s: %w", lease.Name, ctx.Err())
+	}
+	own := slices.DeleteFunc(all, func(h held) bool { return h.claim.Lease.Name != lease.Name })
+	errs := make([]error, len(own))
+	_ = remote.Each(len(own), func(i int) error {
+		errs[i] = giveBack(ctx, own[i].machine, lease)
+		return nil
+	})
+	_ = remote.Each(len(machines), func(i int) error { // what a taking has left that was cut
+		_, err := machines[i].remote.Root(remote.Guard{}).Exec(ctx, cluster.Command("rm", "-rf", home+"-gone", home+"-"+lease.Name))
+		return err
+	})
+	var left []provision.Resource
+	var problems error
+	for i, err := range errs {
+		if err != nil {
+			left = append(left, own[i].resource())
+			problems = errors.Join(problems, fmt.Errorf("host %s: %w", own[i].Name, err))
+		}
+	}
+	problems = errors.Join(problems, unasked)
+	switch {
+	case len(left) > 0:
+		return &provision.LeftoverError{Resources: left, Err: problems}
+	case problems != nil:
+		return fmt.Errorf("tearing down %s: some hosts may still be held: %w", lease.Name, problems)
+	}
+	return nil
+}
+
+// giveBack undoes what was done to one host.
+func giveBack(ctx context.Context, m *machine, lease provision.Lease) error {
+	out, err := m.remote.Root(guard(lease)).Exec(ctx, cluster.Script(`. /etc/os-release; echo "$ID"; echo "$VERSION_ID"`))
+	if err != nil {
+		return err
+	}
+	id, version, _ := strings.Cut(strings.TrimSpace(string(out.Stdout)), "\n")
+	os, err := nodeos.ByRelease(id, version)
+	if err != nil {
+		return err
+	}
+	if os.Host == nil {
+		return fmt.Errorf("nobody has said how a machine with %s becomes a node", os.Name)
+	}
+	return undo(ctx, m, lease, os)
+}
+
+// collected are the commands whose output is kept of a host. Each is bounded:
+// a cluster under test may write without end.
+var collected = []struct{ file, script string }{
+	{"kubelet.log", "journalctl --no-pager -q -u kubelet | tail -c 4000000"},
+	{"containerd.log", "journalctl --no-pager -q -u containerd | tail -c 2000000"},
+	{"journal.log", "journalctl --no-pager -q -b | tail -c 2000000"},
+	{"images.txt", "ctr -n k8s.io images ls"},
+	{"network.txt", "ip addr; ip route; find /etc/cni/net.d -name '*.conflist' -exec cat {} +"},
+	{"os-release", "cat /etc/os-release; uname -a"},
+	{"packages.txt", "(dpkg-query -W || rpm -qa) 2>/dev/null | sort"},
+	{"pods.tar", "tar -C /var/log -cf - pods | head -c 20000000"},
+}
+
+// Collect writes what the hosts of the lease tell of themselves into dir; see
+// provision.Provisioner.
+func (p *provisioner) Collect(ctx context.Context, lease provision.Lease, dir string) error {
+	machines, end, err := p.connect(p.inv.Hosts)
+	defer end()
+	if err != nil {
+		return fmt.Errorf("collecting logs: %w", err)
+	}
+	all, unasked := ask(ctx, machines)
+	own := slices.DeleteFunc(all, func(h held) bool { return h.claim.Lease.Name != lease.Name })
+	err = remote.Each(len(own), func(i int) error {
+		err := p.collectHost(ctx, own[i].machine, lease, filepath.Join(dir, own[i].Name))
+		if err != nil {
+			return fmt.Errorf("collecting logs of host %s: %w", own[i].Name, err)
+		}
+		return nil
+	})
+	return errors.Join(unasked, err)
+}
+
+func (p *provisioner) collectHost(ctx context.Context, m *machine, lease provision.Lease, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	var problems error
+	for _, c := range collected {
+		problems = errors.Join(problems, p.collectOne(ctx, m.remote.Root(guard(lease)), filepath.Join(dir, c.file), c.script))
+	}
+	return problems
+}
+
+func (p *provisioner) collectOne(ctx context.Context, root remote.Root, file, script string) (err error) {
+	f, err := p.cfg.Sink.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return root.Stream(ctx, cluster.Script(script), f)
+}
