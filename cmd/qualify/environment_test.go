@@ -16,7 +16,7 @@ import (
 func TestEveryFlagOfRunHasItsVariable(t *testing.T) {
 	values := map[string]string{
 		"os": "debian-12", "k8s": "1.34,1.33", "provisioner": "kind", "conformance": "full", "focus": "dns", "skip": "Serial", "suite": "smoke", "file": "m.yaml", "policy": "p.yaml", "release": "source:v1.34.4",
-		"results": "there", "grace": "1m0s", "retries": "2", "workers": "3", "procs": "4", "keep": "true", "collect": "1", "no-live": "true",
+		"results": "there", "grace": "1m0s", "retries": "2", "reruns": "3", "workers": "3", "procs": "4", "keep": "true", "collect": "1", "no-live": "true",
 	}
 	w := wiring{lookup: func(name string) (string, bool) {
 		for flag, value := range values {

@@ -24,7 +24,7 @@ type runOptions struct {
 	file, release, results       string
 	policy                       string
 	conformance, focus, skip     string
-	workers, retries             int
+	workers, retries, reruns     int
 	how                          manner
 	noLive                       bool
 }
@@ -86,6 +86,7 @@ proves that it runs that release, runs the suites in it, and judges what it saw.
 	policyFlag(cmd, &o.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&o.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
 	f.IntVar(&o.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
+	f.IntVar(&o.reruns, "reruns", 1, "how often a test that did not pass is tried again, unless more than 10 did not; that it passed only then is counted")
 	o.how.flags(f)
 	resultsFlag(cmd, &o.results)
 	noLiveFlag(cmd, &o.noLive)
@@ -153,7 +154,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	}
 	plan, err := run.Compile(run.Compilation{
 		Cells: s.cells, Excluded: s.excluded, Workers: workers, Suites: o.suiteNames(s.matrix), Modes: o.modes(), Releases: byVersion,
-		Sources: sources, Retries: o.retries, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
+		Sources: sources, Retries: o.retries, Reruns: o.reruns, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}

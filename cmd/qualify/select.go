@@ -25,8 +25,8 @@ type selected struct {
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
 func (o *runOptions) selectCells() (selected, error) {
-	if o.workers < 0 || o.retries < 0 {
-		return selected{}, usagef("--workers and --retries cannot be negative")
+	if o.workers < 0 || o.retries < 0 || o.reruns < 0 {
+		return selected{}, usagef("--workers, --retries and --reruns cannot be negative")
 	}
 	if err := o.how.check(); err != nil {
 		return selected{}, err

@@ -25,6 +25,9 @@ type standing struct {
 type begun struct {
 	ended bool // it came to its own end
 	shown []string
+	// broken are the cases whose last attempt did not pass, with its number: in
+	// a suite that was cut short they may not have been tried again yet.
+	broken map[string]int
 }
 
 // stand reads a cell's standing from its evidence.
@@ -104,10 +107,13 @@ func suitesOn(got result.CellEvidence) map[string]begun {
 		if n == 0 || suite.Sessions[n-1].Lease != last {
 			continue
 		}
-		b := begun{ended: suite.Sessions[n-1].Ended}
+		b := begun{ended: suite.Sessions[n-1].Ended, broken: map[string]int{}}
 		for _, c := range suite.Cases {
 			if slices.ContainsFunc(c.Attempts, func(a result.Attempt) bool { return a.Lease == last }) {
 				b.shown = append(b.shown, c.Name)
+			}
+			if a := c.Attempts[len(c.Attempts)-1]; a.Lease == last && (a.Case.Outcome == result.Fail || a.Case.Outcome == result.Error) {
+				b.broken[c.Name] = a.Case.Attempt
 			}
 		}
 		found[suite.Name] = b
