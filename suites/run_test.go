@@ -174,6 +174,22 @@ func TestRunSpecsTriesAgain(t *testing.T) {
 			t.Errorf("%+v: %q, %v; want %q", c.env, got, err, c.want)
 		}
 	}
+	// What stands in one ordered container is run together.
+	const first, second = "[sample] ordered goes first and fails", "[sample] ordered goes second"
+	for _, c := range []struct {
+		env  Env
+		want []string
+	}{
+		{Env{Expected: []string{second}, Shown: []string{first}, Broken: map[string]int{first: 1}, Reruns: 1},
+			[]string{"ordered goes first and fails 2 fail", "ordered goes second 1 skip"}},
+		{Env{Expected: []string{first, second}, Reruns: 1},
+			[]string{"ordered goes first and fails 1 fail", "ordered goes first and fails 2 fail", "ordered goes second 1 skip", "ordered goes second 2 skip"}},
+		{Env{Expected: []string{second}}, []string{"ordered goes second 1 pass"}}, // by the user's own wish
+	} {
+		if got, err := attempts(c.env, false); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q, %v; want %q", c.env, got, err, c.want)
+		}
+	}
 	if got, err := attempts(Env{Expected: many, Reruns: 1}, false); err != nil || len(got) != len(many) {
 		t.Errorf("of many that fail: %q, %v", got, err)
 	}

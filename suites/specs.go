@@ -62,13 +62,16 @@ func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
 		return fmt.Errorf("the test binary has several specs %q", name)
 	}
 	run.Listing = listing
-	broken := map[string]int{}
+	broken, tried := map[string]int{}, map[string]int{}
 	maps.Copy(broken, env.Broken)
+	maps.Copy(tried, env.Broken)
 	execute := func() error {
-		before := maps.Clone(broken)
+		before := maps.Clone(tried)
+		run.Specs = listing.Companions(run.Specs, slices.Concat(env.Expected, env.Shown))
 		return run.Execute(ctx, func(report types.SpecReport) {
 			c := caseOf(report, env.Sink)
 			c.Attempt += before[c.Name]
+			tried[c.Name] = c.Attempt
 			delete(broken, c.Name)
 			if c.Outcome == result.Fail || c.Outcome == result.Error {
 				broken[c.Name] = c.Attempt

@@ -70,6 +70,9 @@ type Env struct {
 	Expected []string
 	// Mode is the one that the plan has; empty for a suite without modes.
 	Mode string
+	// Shown are the cases that earlier processes have shown: they need not be
+	// shown again, and may be where the others mean nothing without them.
+	Shown []string
 	// Reruns is how often a case that did not pass is tried again. Broken are
 	// those that earlier processes have shown not to pass, with the number of
 	// their last attempt; they were tried less often than that.
