@@ -86,7 +86,9 @@ func runConformance(ctx context.Context, env Env, emit func(result.Case)) error 
 	}
 	specs := specs{binary: binary, args: []string{
 		"--provider=skeleton", "--kubeconfig=" + env.Cluster.Kubeconfig, "--kubectl-path=" + kubectl,
-		"--disable-log-dump", "--dump-logs-on-failure=false",
+		"--disable-log-dump",
+		// Of a spec that failed, the events and pods of its namespaces; not all of each node.
+		"--dump-logs-on-failure=true", "--max-nodes-to-gather-from=0",
 	}}
 	specs.alone = env.Mode == certified
 	if env.Mode == full || env.Mode == certified {

@@ -134,6 +134,70 @@ func TestRunSpecsAlone(t *testing.T) {
 	}
 }
 
+// What did not pass is tried again, each attempt is kept, and too much that
+// did not pass is not.
+func TestRunSpecsTriesAgain(t *testing.T) {
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempts := func(env Env, alone bool) (got []string, err error) {
+		env.Sink, env.Dir, env.Procs = sink.New(redact.New()), t.TempDir(), 2
+		s := specs{binary: sample, alone: alone, args: []string{"-sample.dir=" + env.Dir}}
+		err = s.run(t.Context(), env, func(c result.Case) {
+			got = append(got, fmt.Sprintf("%s %d %s", strings.TrimPrefix(c.Name, "[sample] "), c.Attempt, c.Outcome))
+		})
+		slices.Sort(got)
+		return got, err
+	}
+	const flaky, fails, passes, dies = "[sample] fails at first", "[sample] fails", "[sample] passes", "[sample] dying exits with 7"
+	many := []string{passes}
+	for i := range 12 {
+		many = append(many, fmt.Sprintf("[sample] fails too, number %d", i))
+	}
+	for _, c := range []struct {
+		env   Env
+		alone bool
+		want  []string
+	}{
+		{Env{Expected: []string{passes, flaky}}, false, []string{"fails at first 1 fail", "passes 1 pass"}},
+		{Env{Expected: []string{passes, flaky}, Reruns: 1}, false, []string{"fails at first 1 fail", "fails at first 2 pass", "passes 1 pass"}},
+		{Env{Expected: []string{passes, flaky}, Reruns: 1}, true, []string{"fails at first 1 fail", "passes 1 pass"}},
+		{Env{Expected: []string{fails}, Reruns: 2}, false, []string{"fails 1 fail", "fails 2 fail", "fails 3 fail"}},
+		{Env{Expected: []string{dies, passes}, Reruns: 1}, false, []string{"dying exits with 7 1 error", "dying exits with 7 2 error", "passes 1 pass"}},
+		{Env{Expected: []string{"[sample] skips itself"}, Reruns: 1}, false, []string{"skips itself 1 skip"}},
+		// What an earlier process has left to be tried again.
+		{Env{Expected: []string{passes}, Reruns: 2, Broken: map[string]int{fails: 2}}, false, []string{"fails 3 fail", "passes 1 pass"}},
+		{Env{Expected: []string{passes}, Reruns: 1, Broken: map[string]int{fails: 2}}, false, []string{"passes 1 pass"}},
+	} {
+		if got, err := attempts(c.env, c.alone); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q, %v; want %q", c.env, got, err, c.want)
+		}
+	}
+	// What stands in one ordered container is run together.
+	const first, second = "[sample] ordered goes first and fails", "[sample] ordered goes second"
+	for _, c := range []struct {
+		env  Env
+		want []string
+	}{
+		{Env{Expected: []string{second}, Shown: []string{first}, Broken: map[string]int{first: 1}, Reruns: 1},
+			[]string{"ordered goes first and fails 2 fail", "ordered goes second 1 skip"}},
+		{Env{Expected: []string{first, second}, Reruns: 1},
+			[]string{"ordered goes first and fails 1 fail", "ordered goes first and fails 2 fail", "ordered goes second 1 skip", "ordered goes second 2 skip"}},
+		{Env{Expected: []string{second}}, []string{"ordered goes second 1 pass"}}, // by the user's own wish
+	} {
+		if got, err := attempts(c.env, false); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q, %v; want %q", c.env, got, err, c.want)
+		}
+	}
+	if got, err := attempts(Env{Expected: many, Reruns: 1}, false); err != nil || len(got) != len(many) {
+		t.Errorf("of many that fail: %q, %v", got, err)
+	}
+	if got, err := attempts(Env{Expected: many[:11], Reruns: 1}, false); err != nil || len(got) != 21 {
+		t.Errorf("of ten that fail: %q, %v", got, err)
+	}
+}
+
 // Where the release has a list of all specs, the binary may have no other.
 func TestRunSpecsKnowsAll(t *testing.T) {
 	sample, err := buildSample()

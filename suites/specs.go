@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -60,7 +62,51 @@ func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
 		return fmt.Errorf("the test binary has several specs %q", name)
 	}
 	run.Listing = listing
-	return run.Execute(ctx, func(report types.SpecReport) { emit(caseOf(report, env.Sink)) })
+	broken, tried := map[string]int{}, map[string]int{}
+	maps.Copy(broken, env.Broken)
+	maps.Copy(tried, env.Broken)
+	execute := func() error {
+		before := maps.Clone(tried)
+		run.Specs = listing.Companions(run.Specs, slices.Concat(env.Expected, env.Shown))
+		return run.Execute(ctx, func(report types.SpecReport) {
+			c := caseOf(report, env.Sink)
+			c.Attempt += before[c.Name]
+			tried[c.Name] = c.Attempt
+			delete(broken, c.Name)
+			if c.Outcome == result.Fail || c.Outcome == result.Error {
+				broken[c.Name] = c.Attempt
+			}
+			emit(c)
+		})
+	}
+	if err := execute(); err != nil || s.alone {
+		return err // a submission is one run
+	}
+	for try := 2; len(broken) <= mostReruns; try++ {
+		run.Specs, run.Try = again(broken, env.Reruns), try
+		if len(run.Specs) == 0 {
+			break
+		}
+		if err := execute(); err != nil {
+			return fmt.Errorf("trying %d specs again: %w", len(run.Specs), err)
+		}
+	}
+	return nil
+}
+
+// mostReruns is how many cases that did not pass are tried again. Where more
+// do not, something is broken, and trying it again only costs time.
+const mostReruns = 10
+
+// again lists what was not tried as often as it may be.
+func again(broken map[string]int, reruns int) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		if broken[name] <= reruns {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // ambiguous returns the first name that stands for more than one of held.
@@ -116,8 +162,26 @@ func caseOf(report types.SpecReport, s *sink.Sink) result.Case {
 		c.Message += ": " + report.Failure.ForwardedPanic
 	}
 	// Redacted before it is cut: a half of a secret is not known for one.
-	c.Log = excerpt(s.Text(report.CapturedGinkgoWriterOutput + report.CapturedStdOutErr))
+	log := s.Text(report.CapturedGinkgoWriterOutput + report.CapturedStdOutErr)
+	c.Log = excerpt(log)
+	c.Log = eventsBefore(log, c.Log) + c.Log
 	return c
+}
+
+// eventsBefore are the events of the spec's namespaces, as the framework
+// prints them, that an excerpt has no room for.
+func eventsBefore(log, kept string) string {
+	const most = 8 << 10
+	var events strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, " - event for ") && !strings.Contains(kept, strings.TrimSpace(line)) && events.Len()+len(line) <= most {
+			events.WriteString(line)
+		}
+	}
+	if events.Len() == 0 {
+		return ""
+	}
+	return "events of its namespaces:\n" + events.String()
 }
 
 // excerpt keeps the end of a log: that is where a spec fails. The whole log is

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,30 @@ func TestExcerpt(t *testing.T) {
 	}
 	if rest := strings.TrimPrefix(excerpt(lines), notice); !strings.HasPrefix(rest, "xxx") || len(rest) < most-100 || !strings.HasSuffix(rest, "the cause\n") {
 		t.Errorf("many lines: %d bytes from %.9q", len(rest), rest)
+	}
+}
+
+// Events that the excerpt has no room for stand before it, within bounds.
+func TestEventsAreKept(t *testing.T) {
+	event := func(n int) string {
+		return fmt.Sprintf("I1127 dump.go:53] At 2026-11-27 - event for pod-%d: {kubelet n1} Failed: no image %d\n", n, n)
+	}
+	filler := strings.Repeat(strings.Repeat("x", 99)+"\n", 300)
+	log := "begin\n" + event(1) + event(2) + filler + event(3) + "the end\n"
+	got := caseOf(types.SpecReport{State: types.SpecStateFailed, CapturedGinkgoWriterOutput: log}, sink.New(redact.New())).Log
+	if !strings.HasPrefix(got, "events of its namespaces:\n"+event(1)+event(2)+"… (") || strings.Count(got, event(3)) != 1 || !strings.HasSuffix(got, "the end\n") {
+		t.Errorf("%.400q", got)
+	}
+	if short := event(1) + "the end\n"; caseOf(types.SpecReport{State: types.SpecStateFailed, CapturedGinkgoWriterOutput: short}, sink.New(redact.New())).Log != short {
+		t.Error("a short log is changed")
+	}
+	var many strings.Builder
+	for n := range 1000 {
+		many.WriteString(event(n))
+	}
+	got = caseOf(types.SpecReport{State: types.SpecStateFailed, CapturedGinkgoWriterOutput: many.String() + filler}, sink.New(redact.New())).Log
+	if len(got) > 25<<10 || strings.Count(got, "event for") < 50 {
+		t.Errorf("%d bytes with %d events", len(got), strings.Count(got, "event for"))
 	}
 }
 

@@ -70,6 +70,14 @@ type Env struct {
 	Expected []string
 	// Mode is the one that the plan has; empty for a suite without modes.
 	Mode string
+	// Shown are the cases that earlier processes have shown: they need not be
+	// shown again, and may be where the others mean nothing without them.
+	Shown []string
+	// Reruns is how often a case that did not pass is tried again. Broken are
+	// those that earlier processes have shown not to pass, with the number of
+	// their last attempt; they were tried less often than that.
+	Reruns int
+	Broken map[string]int
 	// Sink opens the suite's files, and learns of its secrets when they are
 	// born: both are errors of the suite where they fail.
 	Sink  *sink.Sink

@@ -52,7 +52,7 @@ func (p *plain) beat() {
 
 // alive says what goes on, where it has gone on for long.
 func (p *plain) alive(at time.Time) {
-	if doing, since := p.doing(); doing != "" && at.Sub(since) >= heartbeat {
+	if doing, since := p.doing(at); doing != "" && at.Sub(since) >= heartbeat {
 		p.print(at, fmt.Sprintf("… %s, for %s", doing, at.Sub(since).Round(time.Second)))
 	}
 }

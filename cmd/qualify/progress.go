@@ -64,6 +64,7 @@ type suiteProgress struct {
 	name  string
 	total int
 	last  map[string]result.Outcome
+	*forecast
 }
 
 // failure is something that did not pass.
@@ -85,7 +86,7 @@ func (p *progress) take(at time.Time, news any) {
 		for _, c := range n.plan.Cells {
 			cell := &cellProgress{id: c.ID}
 			for _, s := range c.Suites {
-				cell.suites = append(cell.suites, &suiteProgress{name: s.Name, total: len(s.Expected), last: map[string]result.Outcome{}})
+				cell.suites = append(cell.suites, &suiteProgress{name: s.Name, total: len(s.Expected), last: map[string]result.Outcome{}, forecast: newForecast(c.Release.Kubernetes, s)})
 			}
 			p.cells = append(p.cells, cell)
 		}
@@ -107,6 +108,9 @@ func (p *progress) resumed() {
 	for _, c := range p.cells {
 		for i := range c.phases {
 			c.phases[i].ended = true
+		}
+		for _, s := range c.suites {
+			s.begin()
 		}
 	}
 }
@@ -157,7 +161,9 @@ func (p *progress) takeEvent(at time.Time, c *cellProgress, e result.Event) {
 			p.fail(c, "identity "+e.Stage+" the suites", e.Mismatched[0])
 		}
 	case result.CaseEnded:
-		c.suite(e.Suite).last[e.Case.Name] = e.Case.Outcome
+		s := c.suite(e.Suite)
+		s.last[e.Case.Name] = e.Case.Outcome
+		s.take(*e.Case)
 		if e.Case.Outcome != result.Pass {
 			p.fail(c, e.Case.Name, e.Case.Message)
 		}
@@ -226,7 +232,7 @@ func (s *suiteProgress) counts() (ran, failed int) {
 }
 
 // doing says what goes on and since when; nothing where that is not known.
-func (p *progress) doing() (string, time.Time) {
+func (p *progress) doing(now time.Time) (string, time.Time) {
 	for _, c := range p.cells {
 		for i := len(c.phases) - 1; i >= 0; i-- {
 			at := c.phases[i]
@@ -236,7 +242,7 @@ func (p *progress) doing() (string, time.Time) {
 			text := c.id + ": " + at.name
 			if s := c.planned(at.name); s != nil {
 				ran, _ := s.counts()
-				text += fmt.Sprintf(": spec %d of %d", ran, s.total)
+				text += fmt.Sprintf(": spec %d of %d%s", ran, s.total, s.aboutLeft(now.Sub(at.since)))
 			}
 			return text, at.since
 		}

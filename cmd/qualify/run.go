@@ -196,7 +196,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	}
 	plan, err := run.Compile(run.Compilation{
 		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Components: g.parts, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Releases: g.byVersion,
-		Sources: g.sources, Retries: o.retries, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
+		Sources: g.sources, Retries: o.retries, Reruns: o.reruns, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}

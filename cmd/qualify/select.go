@@ -29,7 +29,7 @@ type choice struct {
 	file, release, tier, asOf    string
 	policy, baseURL              string
 	conformance, focus, skip     string
-	workers, retries             int
+	workers, retries, reruns     int
 	allowUnbound                 bool
 	strength                     int
 	seed                         uint64
@@ -60,6 +60,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	policyFlag(cmd, &c.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&c.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
 	f.IntVar(&c.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
+	f.IntVar(&c.reruns, "reruns", 1, "how often a test that did not pass is tried again, unless more than 10 did not; that it passed only then is counted")
 }
 
 // request is the choice in the matrix's words.
@@ -162,8 +163,8 @@ func (s selected) leftOut() []string {
 
 // chooseCells is selectCells without what concerns this machine.
 func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, error) {
-	if o.workers < 0 || o.retries < 0 {
-		return selected{}, usagef("--workers and --retries cannot be negative")
+	if o.workers < 0 || o.retries < 0 || o.reruns < 0 {
+		return selected{}, usagef("--workers, --retries and --reruns cannot be negative")
 	}
 	m, err := o.loadMatrix()
 	if err != nil {

@@ -151,7 +151,8 @@ func (f frame) phase(c *cellProgress, at phaseProgress) string {
 	case f.width < narrow:
 		return text + fmt.Sprintf("  %d/%d  ", ran, suite.total) + f.tally(ran, failed)
 	}
-	return text + fmt.Sprintf("  spec %d of %d", ran, suite.total) + f.bar(ran, suite.total) + "  " + f.tally(ran, failed)
+	return text + fmt.Sprintf("  spec %d of %d", ran, suite.total) + f.bar(ran, suite.total) + "  " + f.tally(ran, failed) +
+		f.faint(suite.aboutLeft(f.now.Sub(at.since)))
 }
 
 // trouble is the last failure, with why.

@@ -230,7 +230,7 @@ func TestProgressCountsCasesOnce(t *testing.T) {
 	if ran, failed := p.cells[0].suite("smoke").counts(); ran != 2 || failed != 1 {
 		t.Errorf("%d ran, %d failed", ran, failed)
 	}
-	if doing, _ := p.doing(); doing != "a: smoke: spec 2 of 3" {
+	if doing, _ := p.doing(p.started); doing != "a: smoke: spec 2 of 3" {
 		t.Errorf("doing %q", doing)
 	}
 	// A suite that nobody planned, and events of cells that nobody knows, do
@@ -248,7 +248,7 @@ func TestProgressOfSeveralReleases(t *testing.T) {
 	if len(p.builds) != 2 || p.builds[0].ended.IsZero() || p.builds[0].cached != 1 || !p.builds[1].ended.IsZero() {
 		t.Errorf("builds %+v", p.builds)
 	}
-	if doing, _ := p.doing(); doing != "release: 2 of 3, component-2" {
+	if doing, _ := p.doing(p.started); doing != "release: 2 of 3, component-2" {
 		t.Errorf("doing %q", doing)
 	}
 }

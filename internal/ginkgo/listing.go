@@ -64,6 +64,31 @@ func (r Run) List(ctx context.Context, focus string) (Listing, error) {
 	return l, nil
 }
 
+// Companions are the specs that stand in one ordered container with one of
+// these, each in its place, and these themselves: what comes later there means
+// nothing without what came before. Only companions among others count.
+func (l Listing) Companions(specs, others []string) []string {
+	may, have := map[string]bool{}, map[string]bool{}
+	for _, name := range others {
+		may[name] = true
+	}
+	for _, name := range specs {
+		have[name] = true
+	}
+	all := slices.Clone(specs)
+	for _, group := range l.groups {
+		if !slices.ContainsFunc(group, func(name string) bool { return have[name] }) {
+			continue
+		}
+		for _, name := range group {
+			if may[name] && !have[name] {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
 // together tells whether two specs, one after the other, are of one ordered
 // container. Reports do not say which of the containers around a spec is the
 // ordered one. But all groups are shuffled, so that two of them come to stand

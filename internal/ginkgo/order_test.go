@@ -220,6 +220,21 @@ func TestPropertyDealer(t *testing.T) {
 	})
 }
 
+func TestCompanions(t *testing.T) {
+	l := Listing{groups: [][]string{{"a1", "a2", "a3"}, {"b"}, {"c1", "c2"}}}
+	for _, c := range []struct{ specs, others, want []string }{
+		{[]string{"b"}, []string{"a1", "b"}, []string{"b"}},
+		{[]string{"a2", "b"}, []string{"a1", "a2", "c1"}, []string{"a2", "b", "a1"}},
+		{[]string{"c2", "a3"}, []string{"c1", "a1", "a2"}, []string{"c2", "a3", "a1", "a2", "c1"}},
+		{[]string{"x"}, []string{"a1"}, []string{"x"}},
+		{nil, []string{"a1"}, nil},
+	} {
+		if got := l.Companions(c.specs, c.others); !slices.Equal(got, c.want) {
+			t.Errorf("%q among %q: %q, want %q", c.specs, c.others, got, c.want)
+		}
+	}
+}
+
 // What is not given is no ground for blame.
 func TestDealerLosesTheOrder(t *testing.T) {
 	l := Listing{groups: [][]string{{"a"}, {"b"}, {"c"}}, serial: []string{"s", "t"}}

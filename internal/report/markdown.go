@@ -32,6 +32,7 @@ func WriteMarkdown(w io.Writer, r Report) error {
 	m.list("Why", reasonTexts(r.Reasons))
 	m.cells(r)
 	m.cases(r)
+	m.alike(r)
 	m.list("Not proven gone", r.Leftovers)
 	m.list("Notes", reasonTexts(allNotes(r)))
 	if _, err := io.WriteString(w, m.text()); err != nil {
@@ -112,6 +113,20 @@ func (m *markdown) cases(r Report) {
 			return
 		}
 		m.line("%s", l)
+	}
+}
+
+// alike lists what several cases seem to have failed for.
+func (m *markdown) alike(r Report) {
+	for i, a := range r.AllAlike() {
+		if i == 0 {
+			m.line("\n## Failures that are alike\n")
+		}
+		if i == markdownReasons {
+			m.line("- and more")
+			return
+		}
+		m.line("- %d cases, %s / %s / %s among them: %s", len(a.Cases), md(a.Cases[0].Cell), md(a.Cases[0].Suite), md(a.Cases[0].Name), md(a.Signature))
 	}
 }
 

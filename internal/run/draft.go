@@ -14,7 +14,7 @@ import (
 // names where each is to be taken from, and the suites without their cases.
 // refs are the releases by the cells' k8s value. It has no hash yet.
 func Draft(c Compilation, refs map[string]string) (Plan, error) {
-	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Retries: c.Retries, Cells: []PlanCell{}}
+	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Retries: c.Retries, Reruns: c.Reruns, Cells: []PlanCell{}}
 	plan.Policy = Plan{Policy: c.Policy}.Measure()
 	if len(c.Cells) == 0 {
 		return plan, errors.New("the plan is empty: no cell is selected")
@@ -48,7 +48,7 @@ func Adopt(saved Plan, c Compilation) (Plan, error) {
 	if err := saved.whole(); err != nil {
 		return Plan{}, err
 	}
-	c.Workers, c.Retries, c.Policy = saved.Workers, saved.Retries, saved.Policy
+	c.Workers, c.Retries, c.Reruns, c.Policy = saved.Workers, saved.Retries, saved.Reruns, saved.Policy
 	c.Cells, c.Excluded, c.Suites = saved.MatrixCells(), nil, nil
 	c.Modes = map[string]result.SuiteMode{}
 	for _, s := range saved.Cells[0].Suites {

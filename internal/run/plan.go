@@ -32,6 +32,8 @@ type Plan struct {
 	// Retries is how often a cell is tried again, with new resources, after a
 	// fault of the infrastructure.
 	Retries int `json:"retries,omitempty"`
+	// Reruns is how often a case that did not pass is tried again.
+	Reruns int `json:"reruns,omitempty"`
 	// Sources says where each release was taken from, by its digest, so that a
 	// resumed run can take it from there again.
 	Sources map[string]string `json:"sources,omitempty"`
@@ -136,6 +138,7 @@ type Compilation struct {
 	// Components are built beside the releases, as ComponentsOf names them.
 	Components map[result.ComponentRef]*release.Release
 	Retries    int // after faults of the infrastructure
+	Reruns     int // of cases that did not pass
 	// AllowUnbound accepts releases without the digests that would tie a verdict
 	// to them.
 	AllowUnbound bool
@@ -146,7 +149,7 @@ type Compilation struct {
 
 // Compile makes the plan, or says everything that stands against it.
 func Compile(c Compilation) (Plan, error) {
-	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Retries: c.Retries, Sources: c.Sources, Cells: []PlanCell{}, Excluded: []Excluded{}}
+	plan := Plan{APIVersion: "qualify/v1", Kind: "Plan", Workers: c.Workers, Budgets: DefaultBudgets(), Retries: c.Retries, Reruns: c.Reruns, Sources: c.Sources, Cells: []PlanCell{}, Excluded: []Excluded{}}
 	plan.Policy = Plan{Policy: c.Policy}.Measure()
 	if len(c.Cells) == 0 {
 		return plan, errors.New("the plan is empty: no cell is selected")

@@ -42,7 +42,7 @@ func (e *execution) qualify(ctx context.Context, p provision.Provisioner, adopt 
 			return
 		}
 		if begun := e.begun[s.Name]; !begun.ended {
-			e.suite(ctx, c, rel, begun.left(s))
+			e.suite(ctx, c, rel, begun.left(s), begun)
 		}
 	}
 	// Again after the suites: what was swapped while they ran was not the
@@ -156,7 +156,7 @@ func (e *execution) identify(ctx context.Context, c *cluster.Cluster, stage stri
 }
 
 // suite runs what one suite has to show, under its budget.
-func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.Release, wanted result.PlanSuite) {
+func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.Release, wanted result.PlanSuite, was begun) {
 	at := func(event result.Event) result.Event {
 		event.Cell, event.Suite = e.cell.ID, wanted.Name
 		return event
@@ -176,7 +176,7 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 			return fmt.Errorf("making the suite's directory: %w", err)
 		}
 		env := suites.Env{
-			Cluster: c, Release: rel, Expected: wanted.Expected, Mode: wanted.Mode, Sink: e.Sink, Dir: dir, Procs: e.Procs, Tool: e.Tool,
+			Cluster: c, Release: rel, Expected: wanted.Expected, Mode: wanted.Mode, Reruns: e.plan.Reruns, Broken: was.broken, Shown: was.shown, Sink: e.Sink, Dir: dir, Procs: e.Procs, Tool: e.Tool,
 			Artifact: func(ctx context.Context, asset string) (string, error) { return e.Artifact(ctx, rel, asset) },
 		}
 		return suite.Run(ctx, env, func(found result.Case) {

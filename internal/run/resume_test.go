@@ -332,6 +332,8 @@ func TestRest(t *testing.T) {
 		{begun{}, all},
 		{begun{shown: []string{"b"}}, []string{"a", "c"}},
 		{begun{shown: []string{"c", "a", "b"}}, []string{"c"}},
+		{begun{shown: []string{"c", "a", "b"}, broken: map[string]int{"c": 1}}, []string{"b"}},
+		{begun{shown: []string{"c", "a", "b"}, broken: map[string]int{"a": 1, "b": 2, "c": 1}}, []string{"c"}},
 		{begun{shown: []string{"c", "a", "b"}, ended: true}, nil},
 	} {
 		if got := test.b.rest(all); !slices.Equal(got, test.want) {

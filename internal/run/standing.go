@@ -25,6 +25,9 @@ type standing struct {
 type begun struct {
 	ended bool // it came to its own end
 	shown []string
+	// broken are the cases whose last attempt did not pass, with its number: in
+	// a suite that was cut short they may not have been tried again yet.
+	broken map[string]int
 }
 
 // stand reads a cell's standing from its evidence.
@@ -104,10 +107,13 @@ func suitesOn(got result.CellEvidence) map[string]begun {
 		if n == 0 || suite.Sessions[n-1].Lease != last {
 			continue
 		}
-		b := begun{ended: suite.Sessions[n-1].Ended}
+		b := begun{ended: suite.Sessions[n-1].Ended, broken: map[string]int{}}
 		for _, c := range suite.Cases {
 			if slices.ContainsFunc(c.Attempts, func(a result.Attempt) bool { return a.Lease == last }) {
 				b.shown = append(b.shown, c.Name)
+			}
+			if a := c.Attempts[len(c.Attempts)-1]; a.Lease == last && (a.Case.Outcome == result.Fail || a.Case.Outcome == result.Error) {
+				b.broken[c.Name] = a.Case.Attempt
 			}
 		}
 		found[suite.Name] = b
@@ -128,10 +134,16 @@ func (b begun) left(s result.PlanSuite) result.PlanSuite {
 
 // rest is what a suite still has to show. Where every case was shown but the
 // suite's own end was not, the last one is run again, since how the suite ends
-// is evidence too.
+// is evidence too. It is one that did not fail: what failed is tried again as
+// often as the plan says, and not once more because somebody was killed.
 func (b begun) rest(expected []string) []string {
 	rest := slices.DeleteFunc(slices.Clone(expected), func(name string) bool { return slices.Contains(b.shown, name) })
 	if len(rest) == 0 && !b.ended && len(expected) > 0 {
+		for i := len(expected) - 1; i >= 0; i-- {
+			if _, broken := b.broken[expected[i]]; !broken {
+				return expected[i : i+1]
+			}
+		}
 		return expected[len(expected)-1:]
 	}
 	return rest

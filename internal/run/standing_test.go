@@ -55,6 +55,10 @@ func (d *told) shows(suite string, names ...string) *told {
 	return d
 }
 
+func (d *told) attempt(suite, name string, n int, outcome result.Outcome) *told {
+	return d.add(result.Event{Kind: result.CaseEnded, Suite: suite, Case: &result.Case{Name: name, Outcome: outcome, Attempt: n, Message: "because"}})
+}
+
 func (d *told) fault(kind result.Kind) *told { return d.add(result.Event{Kind: kind, Text: "because"}) }
 
 // whole is a lease on which everything was shown.
@@ -97,6 +101,12 @@ func TestStand(t *testing.T) {
 		{"it failed and was removed", d().lease("q1").fault(result.InfraFault).closed("q1"), false, "", nil, nil},
 		{"in a suite", d().lease("q1").compared(before).begins("one").shows("one", "b"), false, "q1", nil,
 			map[string]begun{"one": {shown: []string{"b"}}}},
+		{"in a suite that failed in part", d().lease("q1").compared(before).begins("one").
+			attempt("one", "a", 1, result.Fail).attempt("one", "b", 1, result.Error).attempt("one", "b", 2, result.Error), false, "q1", nil,
+			map[string]begun{"one": {shown: []string{"a", "b"}, broken: map[string]int{"a": 1, "b": 2}}}},
+		{"in a suite that passed in the end", d().lease("q1").compared(before).begins("one").
+			attempt("one", "a", 1, result.Fail).attempt("one", "a", 2, result.Pass).attempt("one", "b", 1, result.Skip), false, "q1", nil,
+			map[string]begun{"one": {shown: []string{"a", "b"}}}},
 		{"between suites", d().lease("q1").compared(before).begins("one").shows("one", "a", "b").ends("one", ""), false, "q1", nil,
 			map[string]begun{"one": {ended: true, shown: []string{"a", "b"}}}},
 		{"a suite that was cut short", d().lease("q1").compared(before).begins("one").ends("one", "interrupted").closed("q1"), false, "", nil, nil},
@@ -132,7 +142,9 @@ func TestStand(t *testing.T) {
 			if adopt != test.adopt || !slices.Equal(remove, test.remove) {
 				t.Errorf("adopts %q and removes %v, want %q and %v", adopt, remove, test.adopt, test.remove)
 			}
-			same := func(a, b begun) bool { return a.ended == b.ended && slices.Equal(a.shown, b.shown) }
+			same := func(a, b begun) bool {
+				return a.ended == b.ended && slices.Equal(a.shown, b.shown) && maps.Equal(a.broken, b.broken)
+			}
 			if !maps.EqualFunc(s.suites, test.suites, same) {
 				t.Errorf("suites %+v, want %+v", s.suites, test.suites)
 			}

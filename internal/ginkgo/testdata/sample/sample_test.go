@@ -78,6 +78,15 @@ func plain() {
 		fmt.Fprintln(GinkgoWriter, "asked for the answer")
 		Fail("the answer was 41")
 	})
+	It("fails at first", func() {
+		if _, err := os.Stat(filepath.Join(*dir, "tried")); err != nil {
+			trace("tried", "")
+			Fail("not yet")
+		}
+	})
+	for i := range 12 {
+		It(fmt.Sprintf("fails too, number %d", i), func() { Fail("as always") })
+	}
 	It("panics", func() { panic("out of towels") })
 	It("skips itself", func() { Skip("not on this planet") })
 	PIt("is pending", func() {})

@@ -1,0 +1,258 @@
+// Command direct measures what it costs that qualify deals specs to the test
+// processes itself and journals each report: the conformance suite's quick
+// slice is run by qualify and by `ginkgo --procs`, of the version that the test
+// binary was built with, in turn on one cluster, and the ratio of the medians is
+// printed. With -sweep it runs qualify's way alone, with several numbers of
+// processes.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/ginkgo"
+	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/provision/kind"
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
+	"github.com/qualify-dev/qualify/matrix"
+	"github.com/qualify-dev/qualify/suites"
+)
+
+func main() {
+	runs := flag.Int("runs", 5, "runs of each arm")
+	procs := flag.Int("procs", 6, "processes of each arm")
+	version := flag.String("k8s", "v1.34.4", "Kubernetes version")
+	sweep := flag.String("sweep", "", "run qualify's way once with each of these numbers of processes instead, e.g. 2,4,8")
+	flag.Parse()
+	if err := measure(context.Background(), *runs, *procs, *version, *sweep); err != nil {
+		fmt.Fprintln(os.Stderr, "direct:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is what both arms share.
+type bench struct {
+	dir     string
+	rel     *release.Release
+	store   *release.Store
+	cluster *cluster.Cluster
+	suite   suites.Suite
+	specs   []string
+	ginkgo  string // Ginkgo's own command
+}
+
+func measure(ctx context.Context, runs, procs int, version, sweep string) (err error) {
+	b := &bench{}
+	if b.suite, err = suites.Find("conformance"); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "qualify-direct-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	down, err := b.up(ctx, version)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, down()) }()
+	if b.specs, err = b.suite.Expect(b.rel); err != nil {
+		return err
+	}
+	if sweep != "" {
+		return b.sweep(ctx, sweep)
+	}
+	if err := b.buildGinkgo(ctx); err != nil {
+		return err
+	}
+	return b.compare(ctx, runs, procs)
+}
+
+func (b *bench) up(ctx context.Context, version string) (down func() error, err error) {
+	c, err := cache.Default()
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := source.Build(ctx, source.Options{Version: version, Cache: c})
+	if err != nil {
+		return nil, err
+	}
+	if b.rel, err = release.Load(release.Ref{Kind: release.PathRef, Value: manifest}, release.Options{}); err != nil {
+		return nil, err
+	}
+	b.store = &release.Store{Dir: filepath.Join(c.Dir, "store")}
+	p, err := kind.Entry().New(provision.Config{CacheDir: c.Dir, Store: b.store, Owner: "bench", Log: func(string, ...any) {}, Sink: sink.New(redact.New())})
+	if err != nil {
+		return nil, err
+	}
+	cell := matrix.NewCell(map[string]string{"os": "debian-12", "k8s": version, "provisioner": "kind"})
+	lease := provision.Lease{Name: "q-bench-direct", Run: "bench", Cell: cell.ID, Owner: "bench", Expires: time.Now().Add(time.Hour)}
+	down = func() error { return p.Down(context.WithoutCancel(ctx), lease) }
+	b.cluster, err = p.Up(ctx, lease, provision.Spec{Cell: cell, Release: b.rel, Workers: 2, Dir: b.dir, Phase: func(string) {}})
+	if err != nil {
+		return nil, errors.Join(err, down())
+	}
+	return down, nil
+}
+
+// buildGinkgo builds the command in a module of its own, since this one has a
+// newer Ginkgo than the test binary.
+func (b *bench) buildGinkgo(ctx context.Context) error {
+	e2e, err := b.artifact(ctx, "bin/linux/amd64/e2e.test")
+	if err != nil {
+		return err
+	}
+	built, err := exec.CommandContext(ctx, "go", "version", "-m", e2e).Output()
+	if err != nil {
+		return fmt.Errorf("asking %s for its Ginkgo: %w", e2e, err)
+	}
+	version := ""
+	for line := range strings.Lines(string(built)) {
+		if f := strings.Fields(line); len(f) > 2 && f[1] == "github.com/onsi/ginkgo/v2" {
+			version = f[2]
+		}
+	}
+	dir := filepath.Join(b.dir, "ginkgo")
+	b.ginkgo = filepath.Join(dir, "ginkgo")
+	script := "mkdir -p " + dir + " && cd " + dir + " && go mod init x && go get github.com/onsi/ginkgo/v2/ginkgo@" + version +
+		" && go build -o ginkgo github.com/onsi/ginkgo/v2/ginkgo"
+	if out, err := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput(); err != nil {
+		return fmt.Errorf("building Ginkgo's command %s: %w: %s", version, err, out)
+	}
+	return nil
+}
+
+func (b *bench) artifact(ctx context.Context, asset string) (string, error) {
+	return b.store.Fetch(ctx, b.rel, asset)
+}
+
+func (b *bench) sweep(ctx context.Context, numbers string) error {
+	fmt.Printf("processes  qualify (s), %d specs\n", len(b.specs))
+	for _, text := range strings.Split(numbers, ",") {
+		procs, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		seconds, err := b.ours(ctx, "sweep-"+text, procs)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%9d  %11.1f\n", procs, seconds)
+	}
+	return nil
+}
+
+// compare runs both arms in turn; which goes first alternates.
+func (b *bench) compare(ctx context.Context, runs, procs int) error {
+	var plain, ours []float64
+	fmt.Printf("run  ginkgo --procs=%d (s)  qualify (s), %d specs\n", procs, len(b.specs))
+	for i := range runs {
+		arms := []func() error{
+			func() error {
+				s, err := b.plain(ctx, procs)
+				plain = append(plain, s)
+				return err
+			},
+			func() error {
+				s, err := b.ours(ctx, fmt.Sprint(i), procs)
+				ours = append(ours, s)
+				return err
+			},
+		}
+		if i%2 == 1 {
+			slices.Reverse(arms)
+		}
+		for _, arm := range arms {
+			if err := arm(); err != nil {
+				return err
+			}
+		}
+		fmt.Printf("%3d  %20.1f  %11.1f\n", i+1, plain[i], ours[i])
+	}
+	fmt.Printf("median %18.1f  %11.1f\nratio of the medians: %.3f\n", median(plain), median(ours), median(ours)/median(plain))
+	return nil
+}
+
+// plain is Ginkgo's command over the same specs, with the flags of the suite.
+func (b *bench) plain(ctx context.Context, procs int) (float64, error) {
+	e2e, err := b.artifact(ctx, "bin/linux/amd64/e2e.test")
+	if err != nil {
+		return 0, err
+	}
+	kubectl, err := b.artifact(ctx, "bin/linux/amd64/kubectl")
+	if err != nil {
+		return 0, err
+	}
+	// It only takes a precompiled suite by this ending.
+	link := filepath.Join(b.dir, "e2e.test")
+	if err := os.Symlink(e2e, link); err != nil && !errors.Is(err, os.ErrExist) {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, b.ginkgo, "--procs="+strconv.Itoa(procs), "--no-color", "--timeout=1h", "--focus="+ginkgo.Focus("", b.specs), link, "--",
+		"--provider=skeleton", "--kubeconfig="+b.cluster.Kubeconfig, "--kubectl-path="+kubectl, "--disable-log-dump", "--dump-logs-on-failure=true", "--max-nodes-to-gather-from=0")
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("ginkgo: %w: %s", err, out[max(0, len(out)-2000):])
+	}
+	if want := fmt.Sprintf("Ran %d of ", len(b.specs)); !bytes.Contains(out, []byte(want)) {
+		return 0, fmt.Errorf("ginkgo did not run %d specs: %s", len(b.specs), out[max(0, len(out)-2000):])
+	}
+	return time.Since(start).Seconds(), nil
+}
+
+// ours is the suite as a run has it, each case in a journal on disk.
+func (b *bench) ours(ctx context.Context, name string, procs int) (float64, error) {
+	dir := filepath.Join(b.dir, "ours-"+name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	journal, err := result.Create(filepath.Join(dir, "journal.jsonl"), time.Now)
+	if err != nil {
+		return 0, err
+	}
+	var problems error
+	passed := 0
+	err = b.suite.Run(ctx, suites.Env{
+		Cluster: b.cluster, Release: b.rel, Artifact: b.artifact, Expected: b.specs, Sink: sink.New(redact.New()), Dir: dir, Procs: procs,
+	}, func(c result.Case) {
+		if c.Outcome == result.Pass {
+			passed++
+		}
+		_, err := journal.Append(result.Event{Kind: result.CaseEnded, Cell: "bench", Suite: "conformance", Case: &c})
+		problems = errors.Join(problems, err)
+	})
+	seconds := time.Since(start).Seconds()
+	if err = errors.Join(err, problems, journal.Close()); err != nil {
+		return 0, err
+	}
+	if passed != len(b.specs) {
+		return 0, fmt.Errorf("%d of %d specs passed", passed, len(b.specs))
+	}
+	return seconds, nil
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	if n%2 == 1 {
+		return sorted[n/2]
+	}
+	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
