@@ -18,6 +18,7 @@ func newReleaseCommand(w wiring) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newReleaseBuildCommand(w),
+		newReleaseRebuildCommand(w),
 		newReleaseShowCommand(w),
 		newReleaseListCommand(w),
 		newReleaseImagesCommand(w),

@@ -19,6 +19,7 @@ type Options struct {
 	Out     string // directory for the release; "" leaves it in the cache
 	Layout  Layout
 	Cache   cache.Cache
+	GoCache string // the go command's own cache; "" is the user's
 	// Replace puts files of the user's own in the place of compiled programs,
 	// by asset name ("bin/linux/amd64/kubelet"): a developer's own kubelet is
 	// a candidate too.
@@ -79,7 +80,7 @@ func Build(ctx context.Context, o Options) (manifest string, err error) {
 	if err != nil {
 		return "", err
 	}
-	tool, err := newGoTool(ctx, hostArch)
+	tool, err := newGoTool(ctx, hostArch, o.GoCache)
 	if err != nil {
 		return "", err
 	}

@@ -106,7 +106,7 @@ func newBuilder(t *testing.T, version string) *builder {
 	t.Helper()
 	plain, err := Layout{}.of(version)
 	must(t, err)
-	tool, err := newGoTool(t.Context(), hostArch)
+	tool, err := newGoTool(t.Context(), hostArch, "")
 	must(t, err)
 	return &builder{
 		version: version, layout: plain, arch: hostArch, tool: tool, cache: cache.Cache{Dir: t.TempDir()},
