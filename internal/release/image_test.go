@@ -120,7 +120,7 @@ func TestImagesOfWrongBytes(t *testing.T) {
 		for name, change := range map[string]func(string, *string) bool{
 			"changed": func(d string, text *string) bool {
 				if d == digest {
-					*text = " " + (*text)[1:]
+					*text += " " // still JSON, and another digest
 				}
 				return true
 			},
