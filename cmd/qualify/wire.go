@@ -12,6 +12,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/provision/all"
 	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/release/images"
 	"github.com/qualify-dev/qualify/internal/release/remote"
 	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/result"
@@ -66,6 +67,7 @@ func (w *workshop) publishedAt(base string) error {
 		return &usageError{err}
 	}
 	w.published, w.store.Open = client, client.Open
+	w.store.Pull = (&images.Fetcher{Store: w.store, Client: client}).Pull
 	return nil
 }
 
@@ -73,11 +75,21 @@ func (w *workshop) publishedAt(base string) error {
 // release's own fault.
 func (w workshop) artifact(ctx context.Context, rel *release.Release, asset string) (string, error) {
 	path, err := w.store.Fetch(ctx, rel, asset)
+	return path, blamed(err)
+}
+
+// image returns the path of a verified archive with an image.
+func (w workshop) image(ctx context.Context, rel *release.Release, asset, arch string) (string, error) {
+	path, err := w.store.Image(ctx, rel, asset, arch)
+	return path, blamed(err)
+}
+
+func blamed(err error) error {
 	var digest *release.DigestError
 	if errors.As(err, &digest) {
-		return "", &releaseError{err}
+		return &releaseError{err}
 	}
-	return path, err
+	return err
 }
 
 // resolve turns a reference into a release: a manifest is read, a source

@@ -110,10 +110,11 @@ func (c *candidate) without(asset string) {
 }
 
 func (c *candidate) prover() Prover {
-	return Prover{Arch: "amd64", Settle: time.Millisecond, Artifact: func(_ context.Context, _ *release.Release, asset string) (string, error) {
-		file, ok := c.files[asset]
+	return Prover{Arch: "amd64", Settle: time.Millisecond, Image: func(_ context.Context, _ *release.Release, asset, arch string) (string, error) {
+		archive := "bin/linux/" + arch + "/" + strings.TrimSuffix(asset, "-image") + ".tar"
+		file, ok := c.files[archive]
 		if !ok {
-			return "", fmt.Errorf("no asset %q", asset)
+			return "", fmt.Errorf("no asset %q", archive)
 		}
 		return file, nil
 	}}

@@ -4,14 +4,10 @@
 package identity
 
 import (
-	"archive/tar"
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"slices"
 	"sort"
@@ -52,8 +48,12 @@ func orNothing(digest string) string {
 
 // Prover compares clusters with releases.
 type Prover struct {
-	// Artifact returns the path of a verified asset of the release.
-	Artifact func(ctx context.Context, rel *release.Release, asset string) (string, error)
+	// Image returns the path of a verified OCI archive with an image of the
+	// release. Where it is nil, images are known by their manifests alone.
+	Image func(ctx context.Context, rel *release.Release, asset, arch string) (string, error)
+	// Program returns the path and the SHA-256 of a program of the release. It is
+	// asked for those that the manifest gives no digest of.
+	Program func(ctx context.Context, rel *release.Release, arch, name string) (file, sum string, err error)
 	// Arch is the architecture of the nodes.
 	Arch string
 	// Settle is how long the pods of a new cluster have to start; 0 is a minute.
@@ -106,7 +106,7 @@ func (p Prover) nodes(ctx context.Context, nodes []cluster.Node, rel *release.Re
 // need not be the one on disk any more), and the images that it holds.
 func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, into *Comparison) error {
 	for _, name := range []string{"kubelet", "kubeadm"} {
-		asset, err := rel.Asset("bin/linux/" + p.Arch + "/" + name)
+		asset, err := p.program(ctx, rel, name)
 		if err != nil {
 			return err
 		}
@@ -129,6 +129,20 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 		return errors.New("its containerd lists no image of the release")
 	}
 	return nil
+}
+
+// program is the asset of a program of the release, with the SHA-256 that it has.
+func (p Prover) program(ctx context.Context, rel *release.Release, name string) (release.Asset, error) {
+	asset, err := rel.Asset("bin/linux/" + p.Arch + "/" + name)
+	if err == nil && asset.SHA256 != "" {
+		return asset, nil
+	}
+	if p.Program == nil {
+		return asset, cmp.Or(err, fmt.Errorf("release %s has no sha256 of %s", rel.Name, asset.Name))
+	}
+	asset.Name = name
+	_, asset.SHA256, err = p.Program(ctx, rel, p.Arch, name)
+	return asset, err
 }
 
 // programs compares the programs of what a node was given beside the release.
@@ -201,10 +215,6 @@ func imagesOn(ctx context.Context, n cluster.Node) (map[string]string, error) {
 // pods compares every container of kube-system, static pods included. Its
 // image has to be one of the release, and what runs has to be its content.
 func (p Prover) pods(ctx context.Context, c *cluster.Cluster, rel *release.Release, into *Comparison) error {
-	expected, err := p.expected(ctx, rel)
-	if err != nil {
-		return err
-	}
 	client, err := newClient(c.Kubeconfig)
 	if err != nil {
 		return err
@@ -213,8 +223,14 @@ func (p Prover) pods(ctx context.Context, c *cluster.Cluster, rel *release.Relea
 	if err != nil {
 		return err
 	}
+	expected := expectation{prover: p, rel: rel, images: map[string]image{}}
+	for _, a := range rel.Images() {
+		expected.images[a.URI] = image{asset: a.Name, manifest: a.Digest}
+	}
 	for _, pod := range pods {
-		comparePod(pod, expected, into)
+		if err := expected.comparePod(ctx, pod, into); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -269,17 +285,34 @@ func statements(pod corev1.Pod) map[string]string {
 	return said
 }
 
+// expectation is what the pods of a release may run.
+type expectation struct {
+	prover Prover
+	rel    *release.Release
+	images map[string]image // by reference
+}
+
+// image is what a running container of an image may report as its image ID:
+// the digest of the manifest, or of the configuration, which holds the digests
+// of all layers.
+type image struct{ asset, manifest, config string }
+
 // comparePod compares each container of a pod. One that says nothing of what
 // it runs has not been compared, and that counts as a difference.
-func comparePod(pod corev1.Pod, expected map[string]image, into *Comparison) {
+func (e *expectation) comparePod(ctx context.Context, pod corev1.Pod, into *Comparison) error {
 	said := statements(pod)
 	for _, c := range containers(pod) {
-		compareContainer("pod "+pod.Name+" image "+c.image, c.image, said[c.name], expected, into)
+		if err := e.compareContainer(ctx, "pod "+pod.Name+" image "+c.image, c.image, said[c.name], into); err != nil {
+			return err
+		}
 		delete(said, c.name)
 	}
 	for name, id := range said {
-		compareContainer("pod "+pod.Name+" container "+name+", which it does not have", "", id, expected, into)
+		if err := e.compareContainer(ctx, "pod "+pod.Name+" container "+name+", which it does not have", "", id, into); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // wanted is a container of a pod, of whatever kind.
@@ -296,73 +329,38 @@ func containers(pod corev1.Pod) []wanted {
 	return all
 }
 
-// image is what a running container of an image may report as its image ID:
-// the digest of the manifest, or of the configuration, which holds the digests
-// of all layers.
-type image struct{ manifest, config string }
-
-func compareContainer(what, ref, id string, expected map[string]image, into *Comparison) {
-	want, ours := expected[ref]
+func (e *expectation) compareContainer(ctx context.Context, what, ref, id string, into *Comparison) error {
+	want, ours := e.images[ref]
 	got := id[strings.LastIndex(id, "@")+1:]
-	switch {
-	case !ours:
+	if !ours {
 		into.Checked = append(into.Checked, what+": "+id)
 		into.Mismatched = append(into.Mismatched, what+": is no image of the release")
-	case got == want.manifest || want.config == "":
+		return nil
+	}
+	if got != want.manifest && got != "" && want.config == "" && e.prover.Image != nil {
+		var err error
+		if want.config, err = e.config(ctx, want); err != nil {
+			return fmt.Errorf("image %s: %w", ref, err)
+		}
+		e.images[ref] = want
+	}
+	if got == want.manifest || want.config == "" {
 		into.add(what, got, want.manifest)
-	default:
+	} else {
 		into.add(what, got, want.config)
 	}
+	return nil
 }
 
-// expected maps each image of the release to its digests. The configuration's
-// digest comes out of the verified image archive.
-func (p Prover) expected(ctx context.Context, rel *release.Release) (map[string]image, error) {
-	all := map[string]image{}
-	for _, a := range rel.Images() {
-		entry := image{manifest: a.Digest}
-		archive := "bin/linux/" + p.Arch + "/" + strings.TrimSuffix(a.Name, "-image") + ".tar"
-		if _, err := rel.Asset(archive); err == nil {
-			file, err := p.Artifact(ctx, rel, archive)
-			if err != nil {
-				return nil, err
-			}
-			if entry.config, err = configDigest(file, a.Digest); err != nil {
-				return nil, fmt.Errorf("image %s: %w", a.URI, err)
-			}
-		}
-		all[a.URI] = entry
-	}
-	return all, nil
-}
-
-// configDigest reads the digest of an image's configuration out of its
-// manifest in an OCI archive.
-func configDigest(file, manifest string) (string, error) {
-	f, err := os.Open(file)
+// config reads the digest of an image's configuration out of its verified
+// archive. That can mean to fetch it, so it is done where somebody reports
+// another digest than the manifest's.
+func (e *expectation) config(ctx context.Context, want image) (string, error) {
+	file, err := e.prover.Image(ctx, e.rel, want.asset, e.prover.Arch)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	blob := "blobs/" + strings.Replace(manifest, ":", "/", 1)
-	in := tar.NewReader(bufio.NewReader(f))
-	for {
-		h, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return "", fmt.Errorf("its archive has no manifest %s", manifest)
-		}
-		if err != nil {
-			return "", fmt.Errorf("reading its archive: %w", err)
-		}
-		if h.Name != blob {
-			continue
-		}
-		var m struct{ Config struct{ Digest string } }
-		if err := json.NewDecoder(io.LimitReader(in, 4<<20)).Decode(&m); err != nil {
-			return "", fmt.Errorf("reading its manifest: %w", err)
-		}
-		return m.Config.Digest, nil
-	}
+	return release.ImageConfig(file, want.manifest, e.prover.Arch)
 }
 
 func newClient(kubeconfig string) (kubernetes.Interface, error) {

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -125,14 +124,15 @@ func TestAnImageIsKnownByItsManifestAndByItsConfiguration(t *testing.T) {
 	}
 }
 
-// Without the archive the configuration's digest is unknown, so only the
-// manifest's proves anything.
-func TestAnImageWithoutArchiveIsKnownByItsManifestAlone(t *testing.T) {
+// Without a way to the image the configuration's digest is unknown, so only
+// the manifest's proves anything.
+func TestAnImageThatCannotBeHadIsKnownByItsManifestAlone(t *testing.T) {
 	c := newCandidate(t)
-	c.without("bin/linux/amd64/coredns.tar")
+	p := c.prover()
+	p.Image = nil
 	for id, same := range map[string]bool{c.manifest["coredns"]: true, c.config["coredns"]: false} {
 		pods := []corev1.Pod{pod("coredns-1", container{name: "coredns", image: coreDNS, id: id})}
-		got, err := c.prover().Compare(context.Background(), serve(t, pods, c.machine()), c.rel)
+		got, err := p.Compare(context.Background(), serve(t, pods, c.machine()), c.rel)
 		must(t, err)
 		if (len(got.Mismatched) == 0) != same {
 			t.Errorf("image ID %s: mismatched %q", id, got.Mismatched)
@@ -170,11 +170,13 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 		{"the image store does not answer", func(_ *candidate, m *machine, _ *[]corev1.Pod) { m.fail = "ctr" }, "comparing node node-1"},
 		{"the release has no kubelet", func(c *candidate, _ *machine, _ *[]corev1.Pod) { c.without("bin/linux/amd64/kubelet") }, `no asset "bin/linux/amd64/kubelet"`},
 		{"the release has no kubeadm", func(c *candidate, _ *machine, _ *[]corev1.Pod) { c.without("bin/linux/amd64/kubeadm") }, `no asset "bin/linux/amd64/kubeadm"`},
-		{"an archive that cannot be fetched", func(c *candidate, _ *machine, _ *[]corev1.Pod) { delete(c.files, "bin/linux/amd64/coredns.tar") }, `no asset "bin/linux/amd64/coredns.tar"`},
-		{"an archive that is gone", func(c *candidate, _ *machine, _ *[]corev1.Pod) { c.files["bin/linux/amd64/coredns.tar"] += ".gone" }, "no such file"},
+		{"an archive that cannot be fetched", func(c *candidate, _ *machine, _ *[]corev1.Pod) { delete(c.files, "bin/linux/amd64/kube-apiserver.tar") }, `no asset "bin/linux/amd64/kube-apiserver.tar"`},
+		{"an archive that is gone", func(c *candidate, _ *machine, _ *[]corev1.Pod) {
+			c.files["bin/linux/amd64/kube-apiserver.tar"] += ".gone"
+		}, "no such file"},
 		{"an archive of another image", func(c *candidate, _ *machine, _ *[]corev1.Pod) {
-			c.files["bin/linux/amd64/coredns.tar"] = c.files["bin/linux/amd64/kube-apiserver.tar"]
-		}, "its archive has no manifest"},
+			c.files["bin/linux/amd64/kube-apiserver.tar"] = c.files["bin/linux/amd64/coredns.tar"]
+		}, "its archive has no such image"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -186,25 +188,6 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
-	}
-}
-
-func TestADamagedArchiveIsAnError(t *testing.T) {
-	c := newCandidate(t)
-	file := c.files["bin/linux/amd64/coredns.tar"]
-	data, err := os.ReadFile(file)
-	must(t, err)
-	for name, bad := range map[string][]byte{
-		"cut short":  data[:len(data)/3],
-		"not a tar":  []byte(strings.Repeat("no tar ", 200)),
-		"empty":      nil,
-		"not JSON":   []byte(strings.Replace(string(data), `{"schemaVersion"`, `["schemaVersion"`, 1)),
-		"other name": []byte(strings.ReplaceAll(string(data), "blobs/sha256/", "blobs/sha999/")),
-	} {
-		must(t, os.WriteFile(file, bad, 0o600))
-		if _, err := configDigest(file, c.manifest["coredns"]); err == nil {
-			t.Errorf("%s: no error", name)
-		}
 	}
 }
 
@@ -273,18 +256,45 @@ func TestTheArchitectureIsTheNodes(t *testing.T) {
 	}
 }
 
-func TestArtifactsAreAskedForOfTheRelease(t *testing.T) {
+// Images are asked for once, and only where what runs is not known by the
+// manifest already: they may have to be fetched.
+func TestImagesAreAskedForOfTheRelease(t *testing.T) {
 	c := newCandidate(t)
 	p := c.prover()
-	inner := p.Artifact
-	p.Artifact = func(ctx context.Context, rel *release.Release, asset string) (string, error) {
+	inner := p.Image
+	var asked []string
+	p.Image = func(ctx context.Context, rel *release.Release, asset, arch string) (string, error) {
+		asked = append(asked, asset)
 		if rel != c.rel {
 			t.Errorf("%s was asked of another release", asset)
 		}
-		return inner(ctx, rel, asset)
+		return inner(ctx, rel, asset, arch)
 	}
 	_, err := p.Compare(context.Background(), serve(t, c.pods(), c.machine()), c.rel)
 	must(t, err)
+	if !slices.Equal(asked, []string{"kube-apiserver-image"}) {
+		t.Errorf("asked for %q", asked)
+	}
+}
+
+// The first releases have kubeadm in an archive only.
+func TestAProgramThatIsInAnArchiveOnly(t *testing.T) {
+	c := newCandidate(t)
+	c.without("bin/linux/amd64/kubeadm")
+	for sum, same := range map[string]bool{sumOf("kubeadm"): true, sumOf("other"): false} {
+		p := c.prover()
+		p.Program = func(_ context.Context, rel *release.Release, arch, name string) (string, string, error) {
+			if rel != c.rel || arch != "amd64" || name != "kubeadm" {
+				t.Errorf("asked for %s of %s", name, arch)
+			}
+			return "", sum, nil
+		}
+		got, err := p.Compare(context.Background(), serve(t, c.pods(), c.machine()), c.rel)
+		must(t, err)
+		if (len(got.Mismatched) == 0) != same {
+			t.Errorf("sum %s: mismatched %q", sum, got.Mismatched)
+		}
+	}
 }
 
 // A runtime that nodes were given beside the release is compared like the

@@ -65,13 +65,15 @@ type Store struct {
 	Limit        int64        // bytes in one asset; 0 means DefaultLimit
 	AllowUnbound bool         // accept assets without digest
 	Open         Opener       // nil means the function Open
+	Pull         Puller       // nil means that images are read from archives alone
 	Log          *slog.Logger // where a damaged cache is reported; nil means nowhere
 	// Progress is told how many bytes of an asset have been read, and of how
 	// many, -1 where nobody says. It is called from several goroutines.
 	Progress func(asset string, done, size int64)
 
-	mu    sync.Mutex
-	files map[string]*cached
+	mu       sync.Mutex
+	files    map[string]*cached
+	unpacked map[string]string // digests of programs, by archive and entry
 }
 
 // Fetch returns the path of a file with the asset's verified bytes: what runs

@@ -160,7 +160,7 @@ func (j job) work() error {
 		Run:  filepath.Base(j.Dir), Dir: j.Dir, Owner: fmt.Sprintf("host/%d", os.Getpid()), Journal: journal, Past: past,
 		Provisioners: map[string]provision.Provisioner{fake.Name: p}, Capacity: map[string]int{fake.Name: 8},
 		Releases: map[string]*release.Release{rel.Digest(): rel}, Suite: j.suite(t), Procs: 1, Now: time.Now,
-		Prover: identity.Prover{Arch: "amd64", Artifact: none}, Artifact: none,
+		Prover: identity.Prover{Arch: "amd64"}, Artifact: none,
 		Observe: func(e result.Event) {
 			switch e.Kind {
 			case result.CaseEnded:

@@ -18,7 +18,7 @@ import (
 
 // imageVersion is part of every key: raise it when the way of building node
 // images changes what is in them.
-const imageVersion = "2"
+const imageVersion = "3"
 
 // imageBuilder makes node images: an operating system's root filesystem, the
 // files that kind expects on a node, and the release's binaries and images.

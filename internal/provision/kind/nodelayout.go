@@ -3,7 +3,6 @@ package kind
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -18,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 )
@@ -135,7 +133,7 @@ func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	for _, name := range []string{"kubeadm", "kubelet", "kubectl"} {
-		file, err := l.store.Fetch(ctx, l.rel, binary(name))
+		file, _, err := l.store.Program(ctx, l.rel, nodeArch, name)
 		if err != nil {
 			return err
 		}
@@ -164,7 +162,7 @@ func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 // programs fetches the programs of a part: the file for each place on the node.
 func (l *nodeLayout) programs(ctx context.Context, part *release.Release, into map[string]string) error {
 	for _, a := range part.Assets() {
-		name, is := strings.CutPrefix(a.Name, binary(""))
+		name, is := strings.CutPrefix(a.Name, "bin/linux/"+nodeArch+"/")
 		if !is || a.Type != release.Archive || name != path.Base(name) {
 			continue
 		}
@@ -179,8 +177,6 @@ func (l *nodeLayout) programs(ctx context.Context, part *release.Release, into m
 
 // nodeArch is the architecture of this machine's nodes.
 const nodeArch = "amd64"
-
-func binary(name string) string { return "bin/linux/" + nodeArch + "/" + name }
 
 // addKindFile adds one of kind's node files, with the two changes that this
 // node needs: Debian's place of containerd, and the release's pause image.
@@ -251,7 +247,7 @@ func (l *nodeLayout) addCNI(ctx context.Context, out *tar.Writer) error {
 			return fmt.Errorf("reading %s: %w", asset, err)
 		}
 		name := path.Clean(h.Name)
-		if h.Typeflag == tar.TypeDir {
+		if h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeReg && legal(name) {
 			continue
 		}
 		if h.Typeflag != tar.TypeReg || name != path.Base(name) || name == "." || name == ".." || h.Size > most {
@@ -266,6 +262,11 @@ func (l *nodeLayout) addCNI(ctx context.Context, out *tar.Writer) error {
 	}
 }
 
+// legal tells the texts that EKS Distro has in all its archives.
+func legal(name string) bool {
+	return name == "ATTRIBUTION.txt" || strings.HasPrefix(name, "LICENSES/")
+}
+
 func cniArchive(rel *release.Release) (string, error) {
 	for _, a := range rel.Assets() {
 		if a.Type == release.Archive && strings.HasPrefix(a.Name, "cni-plugins-linux-"+nodeArch+"-") {
@@ -273,71 +274,6 @@ func cniArchive(rel *release.Release) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("release %s has no CNI plugins for linux/%s", rel.Name, nodeArch)
-}
-
-// preload imports the release's images into the node's containerd and proves
-// that it holds the digests of the manifest.
-func (l *nodeLayout) preload(ctx context.Context, n node) error {
-	start := `nohup containerd >/tmp/containerd.log 2>&1 & for i in $(seq 100); do ctr version >/dev/null 2>&1 && exit 0; sleep 0.1; done; tail -n 5 /tmp/containerd.log >&2; exit 1`
-	if _, err := n.Exec(ctx, cluster.Command("sh", "-c", start)); err != nil {
-		return fmt.Errorf("starting the node's containerd: %w", err)
-	}
-	for _, image := range l.rel.Images() {
-		if err := l.preloadImage(ctx, n, image); err != nil {
-			return err
-		}
-	}
-	out, err := n.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "ls"))
-	if err != nil {
-		return err
-	}
-	held := imageDigests(out.Stdout)
-	for _, image := range l.rel.Images() {
-		if held[image.URI] != image.Digest {
-			return fmt.Errorf("image %s on the node has digest %q, the release says %s", image.URI, held[image.URI], image.Digest)
-		}
-	}
-	// A clean end: containerd's database goes into the image. It stays a zombie
-	// under a first process that reaps nobody, so only a living one counts.
-	end := `pkill -x containerd
-for i in $(seq 100); do ps -C containerd -o stat= | grep -qv Z || { rm -rf /tmp/containerd.log /run/containerd; exit 0; }; sleep 0.1; done
-echo containerd does not end >&2; exit 1`
-	_, err = n.Exec(ctx, cluster.Command("sh", "-c", end))
-	return err
-}
-
-// preloadImage imports one image from its archive in the release.
-func (l *nodeLayout) preloadImage(ctx context.Context, n node, image release.Asset) error {
-	archive := binary(strings.TrimSuffix(image.Name, "-image") + ".tar")
-	file, err := l.store.Fetch(ctx, l.rel, archive)
-	if err != nil {
-		return fmt.Errorf("image %s: %w", image.URI, err)
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	// Unpacking is left to the node: its /var is another filesystem.
-	_, err = n.Exec(ctx, cluster.Cmd{
-		Argv:  []string{"ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "--no-unpack", "-"},
-		Stdin: bufio.NewReaderSize(f, 1<<20),
-	})
-	if err != nil {
-		return fmt.Errorf("importing image %s: %w", image.URI, err)
-	}
-	return nil
-}
-
-// imageDigests reads the table of `ctr images ls`: name, type, digest, ….
-func imageDigests(table []byte) map[string]string {
-	held := map[string]string{}
-	for _, line := range bytes.Split(table, []byte("\n")) {
-		if fields := strings.Fields(string(line)); len(fields) >= 3 && strings.HasPrefix(fields[2], "sha256:") {
-			held[fields[0]] = fields[2]
-		}
-	}
-	return held
 }
 
 // copyTar copies a tar without the plain files that the caller replaces: the

@@ -11,7 +11,6 @@ import (
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/nodeos"
 	"github.com/qualify-dev/qualify/internal/provision"
-	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/remote"
 	"github.com/qualify-dev/qualify/matrix"
 )
@@ -53,9 +52,7 @@ func TestRealHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%6.1fs up: %s", time.Since(start).Seconds(), made.Version)
-	prover := identity.Prover{Arch: "amd64", Artifact: func(ctx context.Context, rel *release.Release, asset string) (string, error) {
-		return f.cfg.Store.Fetch(ctx, rel, asset)
-	}}
+	prover := identity.Prover{Arch: "amd64", Program: f.cfg.Store.Program}
 	compared, err := prover.Compare(ctx, made, rel)
 	if err != nil || len(compared.Mismatched) > 0 {
 		t.Errorf("identity: %v, %q", err, compared.Mismatched)

@@ -17,7 +17,9 @@ import (
 type Options struct {
 	Version string // Kubernetes version, e.g. "v1.34.4"
 	Out     string // directory for the release; "" leaves it in the cache
+	Layout  Layout
 	Cache   cache.Cache
+	GoCache string // the go command's own cache; "" is the user's
 	// Replace puts files of the user's own in the place of compiled programs,
 	// by asset name ("bin/linux/amd64/kubelet"): a developer's own kubelet is
 	// a candidate too.
@@ -37,6 +39,7 @@ type Step struct {
 
 type builder struct {
 	version string
+	layout  layout
 	arch    string
 	cache   cache.Cache
 	tool    *goTool
@@ -55,20 +58,33 @@ const hostArch = "amd64"
 
 var versionForm = regexp.MustCompile(`^v1\.[1-9][0-9]*\.(0|[1-9][0-9]*)$`)
 
+// Check says what is wrong with the options before anything is made.
+func (o Options) Check() error {
+	if !versionForm.MatchString(o.Version) {
+		return fmt.Errorf("%q is no Kubernetes version: name an exact one, like v1.34.4", o.Version)
+	}
+	_, err := o.Layout.of(o.Version)
+	return err
+}
+
 // Build makes the release and returns the path of its manifest. A build whose
 // parts are all in the cache compiles nothing.
 func Build(ctx context.Context, o Options) (manifest string, err error) {
-	if !versionForm.MatchString(o.Version) {
-		return "", fmt.Errorf("%q is no Kubernetes version: name an exact one, like v1.34.4", o.Version)
+	if err := o.Check(); err != nil {
+		return "", err
 	}
 	if !filepath.IsAbs(o.Cache.Dir) {
 		return "", fmt.Errorf("the cache directory %q is no absolute path", o.Cache.Dir)
 	}
-	tool, err := newGoTool(ctx, hostArch)
+	layout, err := o.Layout.of(o.Version)
 	if err != nil {
 		return "", err
 	}
-	b := &builder{version: o.Version, arch: hostArch, cache: o.Cache, tool: tool, replace: o.Replace, programs: map[string]string{}}
+	tool, err := newGoTool(ctx, hostArch, o.GoCache)
+	if err != nil {
+		return "", err
+	}
+	b := &builder{version: o.Version, layout: layout, arch: hostArch, cache: o.Cache, tool: tool, replace: o.Replace, programs: map[string]string{}}
 	if err := b.checkReplacements(); err != nil {
 		return "", err
 	}

@@ -176,7 +176,7 @@ func TestSmallComponentsAreReproducible(t *testing.T) {
 		b.wanted.pause = "registry.example/pause:3.10.1"
 
 		tarball := filepath.Join(t.TempDir(), "plugins.tar.gz")
-		must(t, b.packTarball(tarball, programTar{programs: []string{"loopback", "static"}}))
+		must(t, packer{builder: b}.packTarball(tarball, component{}, programTar{programs: []string{"loopback", "static"}}))
 		sum, err := digests(tarball)
 		must(t, err)
 		digest, err := packImage(filepath.Join(t.TempDir(), "pause.tar"), b.arch, b.pauseImage().imageSpec)

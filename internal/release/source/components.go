@@ -19,6 +19,7 @@ type programTar struct {
 	name     string
 	folder   string // inside the tar; "" is its root
 	programs []string
+	images   bool // with the images of the component's programs beside them, where the layout has that
 }
 
 // namedImage is an image with the name that its assets carry.
@@ -28,8 +29,7 @@ type namedImage struct {
 }
 
 // components lists the content of the release. Component and asset names are
-// those of EKS Distro; "kubernetes-test", with the suite that qualifies the
-// candidate and the image it runs, is ours.
+// those of EKS Distro, but for testComponent.
 func (b *builder) components(kubernetesDir string) ([]component, error) {
 	agnhost, err := b.agnhostImage(kubernetesDir)
 	if err != nil {
@@ -42,9 +42,9 @@ func (b *builder) components(kubernetesDir string) ([]component, error) {
 			name: "kubernetes", gitTag: b.version,
 			programs: []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubeadm", "kubectl", "kubelet"},
 			tarballs: []programTar{
-				{"kubernetes-client" + suffix + ".tar.gz", "kubernetes/client/bin", []string{"kubectl"}},
-				{"kubernetes-node" + suffix + ".tar.gz", "kubernetes/node/bin", []string{"kube-proxy", "kubeadm", "kubectl", "kubelet"}},
-				{"kubernetes-server" + suffix + ".tar.gz", "kubernetes/server/bin", kubernetesPrograms},
+				{"kubernetes-client" + suffix + ".tar.gz", "kubernetes/client/bin", []string{"kubectl"}, false},
+				{"kubernetes-node" + suffix + ".tar.gz", "kubernetes/node/bin", []string{"kube-proxy", "kubeadm", "kubectl", "kubelet"}, false},
+				{"kubernetes-server" + suffix + ".tar.gz", "kubernetes/server/bin", kubernetesPrograms, true},
 			},
 			images: []namedImage{
 				b.programImage("kube-apiserver"), b.programImage("kube-controller-manager"), b.programImage("kube-scheduler"), b.pauseImage(),
@@ -53,15 +53,15 @@ func (b *builder) components(kubernetesDir string) ([]component, error) {
 		{name: "kube-proxy", gitTag: b.version, programs: []string{"kube-proxy"}, images: []namedImage{b.kubeProxyImage()}},
 		{
 			name: "etcd", gitTag: etcd,
-			tarballs: []programTar{{"etcd" + suffix + "-" + etcd + ".tar.gz", "etcd-" + etcd + suffix, []string{"etcd", "etcdctl"}}},
+			tarballs: []programTar{{"etcd" + suffix + "-" + etcd + ".tar.gz", "etcd-" + etcd + suffix, []string{"etcd", "etcdctl"}, false}},
 			images:   []namedImage{b.programImage("etcd", "etcdctl")},
 		},
 		{name: "coredns", gitTag: coredns, images: []namedImage{b.corednsImage()}},
 		{
 			name: "cni-plugins", gitTag: cniPluginsVersion,
-			tarballs: []programTar{{"cni-plugins" + suffix + "-" + cniPluginsVersion + ".tar.gz", "", sortedKeys(cniPlugins)}},
+			tarballs: []programTar{{"cni-plugins" + suffix + "-" + cniPluginsVersion + ".tar.gz", "", sortedKeys(cniPlugins), false}},
 		},
-		{name: "kubernetes-test", gitTag: b.version, programs: []string{"e2e.test", "ginkgo"}, images: []namedImage{agnhost}},
+		{name: testComponent, gitTag: b.version, programs: []string{"e2e.test", "ginkgo"}, images: []namedImage{agnhost}},
 	}, nil
 }
 

@@ -28,7 +28,7 @@ func Containerd(ctx context.Context, c cache.Cache, version string, progress fun
 	if !containerdForm.MatchString(version) {
 		return nil, fmt.Errorf("%q is no version of containerd: name an exact one, like v1.7.32", version)
 	}
-	tool, err := newGoTool(ctx, hostArch)
+	tool, err := newGoTool(ctx, hostArch, "")
 	if err != nil {
 		return nil, err
 	}

@@ -104,10 +104,12 @@ func tiny(text string) string {
 // newBuilder is a builder with a cache of its own.
 func newBuilder(t *testing.T, version string) *builder {
 	t.Helper()
-	tool, err := newGoTool(t.Context(), hostArch)
+	plain, err := Layout{}.of(version)
+	must(t, err)
+	tool, err := newGoTool(t.Context(), hostArch, "")
 	must(t, err)
 	return &builder{
-		version: version, arch: hostArch, tool: tool, cache: cache.Cache{Dir: t.TempDir()},
+		version: version, layout: plain, arch: hostArch, tool: tool, cache: cache.Cache{Dir: t.TempDir()},
 		programs: map[string]string{}, replace: map[string]string{},
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
+	ocilayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -61,13 +61,13 @@ func packImage(file, arch string, spec imageSpec) (digest string, err error) {
 		return "", fmt.Errorf("packing image %s: %w", spec.ref, err)
 	}
 	oci := filepath.Join(work, "oci")
-	index, err := layout.Write(oci, empty.Index)
+	index, err := ocilayout.Write(oci, empty.Index)
 	if err != nil {
 		return "", fmt.Errorf("packing image %s: %w", spec.ref, err)
 	}
 	// containerd names an imported image by the first annotation, other tools
 	// by the second.
-	err = index.AppendImage(img, layout.WithAnnotations(map[string]string{
+	err = index.AppendImage(img, ocilayout.WithAnnotations(map[string]string{
 		"io.containerd.image.name":          spec.ref,
 		"org.opencontainers.image.ref.name": spec.ref[strings.LastIndex(spec.ref, ":")+1:],
 	}))

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
+	ocilayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -40,7 +40,7 @@ func openImage(t *testing.T, file string) opened {
 			write(t, filepath.Join(dir, e.Name), e.content, 0o644)
 		}
 	}
-	index, err := layout.ImageIndexFromPath(dir)
+	index, err := ocilayout.ImageIndexFromPath(dir)
 	must(t, err)
 	manifest, err := index.IndexManifest()
 	must(t, err)

@@ -39,10 +39,11 @@ type fetched struct {
 type goTool struct {
 	version string // "go1.26.8", and what experiments it is set to
 	arch    string // target architecture; the target system is linux
+	cache   string // GOCACHE; "" leaves it
 }
 
-func newGoTool(ctx context.Context, arch string) (*goTool, error) {
-	g := &goTool{arch: arch}
+func newGoTool(ctx context.Context, arch, cache string) (*goTool, error) {
+	g := &goTool{arch: arch, cache: cache}
 	out, err := g.run(ctx, "", "env", "GOVERSION", "GOEXPERIMENT")
 	if err != nil {
 		return nil, err
@@ -60,6 +61,9 @@ func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, e
 	// An empty value would give way to one that the user set with go env -w.
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "GOTOOLCHAIN=local", "CGO_ENABLED=0",
 		"GOOS=linux", "GOARCH="+g.arch, "GOAMD64=v1", "GOFIPS140=off")
+	if g.cache != "" {
+		cmd.Env = append(cmd.Env, "GOCACHE="+g.cache)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second

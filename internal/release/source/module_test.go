@@ -100,7 +100,7 @@ func TestGoToolIsItsOwn(t *testing.T) {
 	for _, name := range []string{"GOFLAGS", "GOWORK", "GOFIPS140", "GOARCH", "GOOS", "GOAMD64", "CGO_ENABLED", "GOEXPERIMENT"} {
 		t.Setenv(name, "")
 	}
-	tool, err := newGoTool(t.Context(), hostArch)
+	tool, err := newGoTool(t.Context(), hostArch, "")
 	must(t, err)
 	if !strings.HasPrefix(tool.version, "go1.") || !strings.HasSuffix(tool.version, " jsonv2") {
 		t.Errorf("version %q", tool.version)
@@ -111,7 +111,7 @@ func TestGoToolIsItsOwn(t *testing.T) {
 		t.Errorf("settings: %q", got)
 	}
 	t.Setenv("GOENV", "off")
-	tool, err = newGoTool(t.Context(), hostArch)
+	tool, err = newGoTool(t.Context(), hostArch, "")
 	must(t, err)
 	if strings.Contains(tool.version, " ") {
 		t.Errorf("version without experiments: %q", tool.version)
@@ -129,7 +129,7 @@ func TestGoToolErrors(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, err := newGoTool(t.Context(), hostArch); err == nil || !strings.Contains(err.Error(), "the go command is not installed") {
+	if _, err := newGoTool(t.Context(), hostArch, ""); err == nil || !strings.Contains(err.Error(), "the go command is not installed") {
 		t.Errorf("no go command: %v", err)
 	}
 }

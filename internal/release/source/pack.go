@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -33,26 +35,27 @@ func (b *builder) release(ctx context.Context, out string) (manifest string, cac
 	}
 	dir, hit, err := b.cache.Do(ctx, "release", key, func(dir string) error {
 		// The manifest names final places, and an entry is filled aside.
-		final := filepath.Join(b.cache.Dir, "release", key)
-		return b.packRelease(ctx, dir, final)
+		base := b.layout.base
+		if base == "" {
+			base = fileURI(filepath.Join(b.cache.Dir, "release", key))
+		}
+		return b.packRelease(ctx, dir, base)
 	})
 	if err != nil {
 		return "", false, err
 	}
-	name := b.releaseName() + ".yaml"
+	name := filepath.FromSlash(b.layout.manifest)
 	if out == "" {
 		return filepath.Join(dir, name), hit, nil
 	}
 	if out, err = filepath.Abs(out); err != nil {
 		return "", false, err
 	}
-	if err := copyRelease(dir, out, name); err != nil {
+	if err := copyRelease(dir, out, name, b.layout.base); err != nil {
 		return "", false, fmt.Errorf("copying the release to %s: %w", out, err)
 	}
 	return filepath.Join(out, name), hit, nil
 }
-
-func (b *builder) releaseName() string { return "kubernetes-" + b.version + "-source" }
 
 // releaseKey covers every input of packing: the places of compiled programs
 // end in the keys of their own content, a user's own file counts by its hash.
@@ -68,10 +71,14 @@ func (b *builder) releaseKey() (string, error) {
 		}
 		parts = append(parts, asset, sums.sha256)
 	}
+	if b.layout.eksd != nil {
+		parts = append(parts, b.layout.release, b.layout.gitVersion, b.layout.base, b.layout.eksd.registry)
+	}
 	return cache.Key(parts...), nil
 }
 
-func (b *builder) packRelease(ctx context.Context, dir, final string) error {
+// packRelease packs below dir what will be found below base, a URL.
+func (b *builder) packRelease(ctx context.Context, dir, base string) error {
 	kubernetes, err := b.tool.fetch(ctx, kubernetesModule, b.version)
 	if err != nil {
 		return err
@@ -81,22 +88,30 @@ func (b *builder) packRelease(ctx context.Context, dir, final string) error {
 		return err
 	}
 	rel := &release.Release{
-		Name: b.releaseName(), Channel: channelOf(b.version), Number: 1,
+		Name: b.layout.release, Channel: channelOf(b.version), Number: b.layout.number,
 		// The date of the source, not of the build: the same candidate built
 		// twice is the same release.
 		Date: kubernetes.committed.Format(time.RFC3339),
 	}
+	manifest := filepath.Join(dir, filepath.FromSlash(b.layout.manifest))
+	if err := os.MkdirAll(filepath.Dir(manifest), 0o755); err != nil {
+		return err
+	}
+	p := packer{builder: b, dir: dir, base: base}
 	for _, part := range parts {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		c, err := b.packComponent(dir, final, part)
+		c, err := p.component(part)
 		if err != nil {
 			return fmt.Errorf("packing %s: %w", part.name, err)
 		}
 		rel.Components = append(rel.Components, c)
 	}
-	return writeManifest(filepath.Join(dir, b.releaseName()+".yaml"), rel)
+	if err := p.finish(rel); err != nil {
+		return err
+	}
+	return writeManifest(manifest, rel)
 }
 
 func writeManifest(file string, rel *release.Release) error {
@@ -107,59 +122,104 @@ func writeManifest(file string, rel *release.Release) error {
 	return os.WriteFile(file, text, 0o644)
 }
 
-// packComponent writes a component's files below dir and describes them with
-// the places they will have below final.
-func (b *builder) packComponent(dir, final string, part component) (release.Component, error) {
+// packer writes components' files below dir and describes them with the
+// places that they will have below base.
+type packer struct {
+	*builder
+	dir, base string
+}
+
+func (p packer) component(part component) (release.Component, error) {
 	c := release.Component{Name: part.name, GitTag: part.gitTag}
-	place := filepath.Join("artifacts", part.name, part.gitTag)
-	archive := func(name, description string, write func(file string) error) error {
-		file := filepath.Join(dir, place, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := write(file); err != nil {
-			return err
-		}
-		sums, err := digests(file)
-		if err != nil {
-			return err
-		}
-		c.Assets = append(c.Assets, release.Asset{
-			Component: part.name, Name: name, Description: description, Type: release.Archive, OS: "linux", Arch: []string{b.arch},
-			URI: fileURI(filepath.Join(final, place, filepath.FromSlash(name))), SHA256: sums.sha256, SHA512: sums.sha512,
-		})
-		return nil
-	}
 	for _, name := range part.programs {
-		err := archive(b.binary(name), name+" binary for linux/"+b.arch, func(file string) error { return copyFile(b.program(name), file, 0o755) })
-		if err != nil {
-			return c, err
+		file, err := p.archive(&c, part, p.binary(name), name+" binary for linux/"+p.arch)
+		if err == nil {
+			err = copyFile(p.program(name), file, 0o755)
 		}
-	}
-	for _, t := range part.tarballs {
-		if err := archive(t.name, t.name, func(file string) error { return b.packTarball(file, t) }); err != nil {
+		if err == nil {
+			err = p.sum(&c, file)
+		}
+		if err != nil {
 			return c, err
 		}
 	}
 	for _, img := range part.images {
-		var digest string
-		err := archive(b.binary(img.name+".tar"), img.name+" OCI image tar", func(file string) (err error) {
-			digest, err = packImage(file, b.arch, img.imageSpec)
-			return err
-		})
+		if err := p.image(&c, part, img); err != nil {
+			return c, err
+		}
+	}
+	for _, t := range part.tarballs {
+		file, err := p.archive(&c, part, t.name, t.name)
+		if err == nil {
+			err = p.packTarball(file, part, t)
+		}
+		if err == nil {
+			err = p.sum(&c, file)
+		}
 		if err != nil {
 			return c, err
 		}
-		c.Assets = append(c.Assets, release.Asset{
-			Component: part.name, Name: img.name + "-image", Description: img.name + " container image", Type: release.Image,
-			OS: "linux", Arch: []string{b.arch}, URI: img.ref, Digest: digest,
-		})
 	}
 	return c, nil
 }
 
+// image packs an image as the layout has it: as an archive, in the folder of
+// what belongs into a registry, or both.
+func (p packer) image(c *release.Component, part component, img namedImage) error {
+	spec := img.imageSpec
+	spec.ref = p.layout.ref(part, img)
+	digest := ""
+	if p.layout.archived(part, img) {
+		file, err := p.archive(c, part, p.binary(img.name+".tar"), img.name+" OCI image tar")
+		if err != nil {
+			return err
+		}
+		if digest, err = packImage(file, p.arch, spec); err != nil {
+			return err
+		}
+		if err := p.sum(c, file); err != nil {
+			return err
+		}
+	}
+	if p.layout.indexed(part) {
+		var err error
+		if digest, err = p.publish(part, img, spec); err != nil {
+			return err
+		}
+	}
+	c.Assets = append(c.Assets, release.Asset{
+		Component: part.name, Name: img.name + "-image", Description: img.name + " container image", Type: release.Image,
+		OS: "linux", Arch: []string{p.arch}, URI: spec.ref, Digest: digest,
+	})
+	return nil
+}
+
+// archive makes room for a file of the release, enters it into the component,
+// still without digests, and returns its path.
+func (p packer) archive(c *release.Component, part component, name, description string) (string, error) {
+	place := path.Join(p.layout.folder(part), name)
+	file := filepath.Join(p.dir, filepath.FromSlash(place))
+	c.Assets = append(c.Assets, release.Asset{
+		Component: part.name, Name: name, Description: description, Type: release.Archive, OS: "linux", Arch: []string{p.arch},
+		URI: p.base + "/" + (&url.URL{Path: place}).EscapedPath(),
+	})
+	return file, os.MkdirAll(filepath.Dir(file), 0o755)
+}
+
+// sum enters the digests of a file that is written now into the component's
+// last asset.
+func (p packer) sum(c *release.Component, file string) error {
+	got, err := digests(file)
+	if err != nil {
+		return err
+	}
+	a := &c.Assets[len(c.Assets)-1]
+	a.SHA256, a.SHA512 = got.sha256, got.sha512
+	return nil
+}
+
 // packTarball writes programs below a folder as a gzipped tar.
-func (b *builder) packTarball(file string, t programTar) error {
+func (p packer) packTarball(file string, part component, t programTar) error {
 	work, err := os.MkdirTemp(filepath.Dir(file), ".tarball-")
 	if err != nil {
 		return err
@@ -170,7 +230,12 @@ func (b *builder) packTarball(file string, t programTar) error {
 		return err
 	}
 	for _, name := range t.programs {
-		if err := copyFile(b.program(name), filepath.Join(folder, name), 0o755); err != nil {
+		if err := copyFile(p.program(name), filepath.Join(folder, name), 0o755); err != nil {
+			return err
+		}
+	}
+	if t.images {
+		if err := p.addImages(folder, part); err != nil {
 			return err
 		}
 	}
@@ -218,8 +283,9 @@ func copyFile(from, to string, mode os.FileMode) (err error) {
 	return err
 }
 
-// copyRelease copies a packed release and lets its manifest name the copy.
-func copyRelease(from, to, manifest string) error {
+// copyRelease copies a packed release and lets its manifest name the copy, but
+// for what is below served, if that is not "": it stays where it will be served.
+func copyRelease(from, to, manifest, served string) error {
 	data, err := os.ReadFile(filepath.Join(from, manifest))
 	if err != nil {
 		return err
@@ -230,24 +296,49 @@ func copyRelease(from, to, manifest string) error {
 	}
 	for _, c := range rel.Components {
 		for i, a := range c.Assets {
-			if a.Type != release.Archive {
+			if a.Type != release.Archive || served != "" && strings.HasPrefix(a.URI, served+"/") {
 				continue
 			}
 			rest, err := below(from, a)
 			if err != nil {
 				return err
 			}
-			target := filepath.Join(to, rest)
-			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			if _, err := os.Stat(filepath.Join(from, rest)); err != nil {
 				return err
 			}
-			if err := copyFile(filepath.Join(from, rest), target, 0o755); err != nil {
-				return err
-			}
-			c.Assets[i].URI = fileURI(target)
+			c.Assets[i].URI = fileURI(filepath.Join(to, rest))
 		}
 	}
+	if err := copyTree(from, to); err != nil {
+		return err
+	}
 	return writeManifest(filepath.Join(to, manifest), rel)
+}
+
+// copyTree copies the folders and plain files below a folder: a release has
+// nothing else.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(from, file)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rest)
+		switch {
+		case entry.IsDir():
+			return os.MkdirAll(target, 0o755)
+		case !entry.Type().IsRegular():
+			return fmt.Errorf("%s is not a plain file", file)
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return copyFile(file, target, info.Mode().Perm())
+	})
 }
 
 // below returns the path of an asset's file within dir.

@@ -70,7 +70,7 @@ func packed(t *testing.T, dir, uri string) {
 func TestCopyRelease(t *testing.T) {
 	from, to := filepath.Join(t.TempDir(), "from here"), filepath.Join(t.TempDir(), "to there")
 	packed(t, from, fileURI(filepath.Join(from, "artifacts", "kubelet")))
-	must(t, copyRelease(from, to, "x.yaml"))
+	must(t, copyRelease(from, to, "x.yaml", ""))
 	rel := parseRelease(t, filepath.Join(to, "x.yaml"))
 	kubelet, err := rel.Asset("kubelet")
 	must(t, err)
@@ -94,7 +94,7 @@ func TestCopyReleaseRefuses(t *testing.T) {
 		from, to := filepath.Join(base, "a", "from"), filepath.Join(base, "b", "to")
 		write(t, filepath.Join(base, "a", "outside"), "secret", 0o600)
 		packed(t, from, "file://"+from+"/"+place)
-		if err := copyRelease(from, to, "x.yaml"); err == nil || !strings.Contains(err.Error(), "not below its release") {
+		if err := copyRelease(from, to, "x.yaml", ""); err == nil || !strings.Contains(err.Error(), "not below its release") {
 			t.Errorf("%q: %v", place, err)
 		}
 		if left, err := filepath.Glob(filepath.Join(base, "b", "*", "*")); err != nil || len(left) > 0 {
@@ -104,19 +104,19 @@ func TestCopyReleaseRefuses(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	for _, uri := range []string{"file://" + from + "-2/kubelet", "https://host.example" + from + "/artifacts/kubelet", "file:///etc/hostname"} {
 		packed(t, from, uri)
-		if err := copyRelease(from, to, "x.yaml"); err == nil || !strings.Contains(err.Error(), "not below its release") {
+		if err := copyRelease(from, to, "x.yaml", ""); err == nil || !strings.Contains(err.Error(), "not below its release") {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
 	packed(t, from, fileURI(filepath.Join(from, "artifacts", "absent")))
-	if err := copyRelease(from, to, "x.yaml"); !errors.Is(err, fs.ErrNotExist) {
+	if err := copyRelease(from, to, "x.yaml", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent file: %v", err)
 	}
-	if err := copyRelease(from, to, "absent.yaml"); !errors.Is(err, fs.ErrNotExist) {
+	if err := copyRelease(from, to, "absent.yaml", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent manifest: %v", err)
 	}
 	write(t, filepath.Join(from, "y.yaml"), "garbage: [", 0o644)
-	if err := copyRelease(from, to, "y.yaml"); err == nil {
+	if err := copyRelease(from, to, "y.yaml", ""); err == nil {
 		t.Error("a manifest of garbage is no error")
 	}
 }

@@ -44,14 +44,14 @@ var replaceable = append([]string{"coredns", "etcd", "e2e.test"}, kubernetesProg
 // kubernetesTags are those of Kubernetes' own release build (hack/lib/golang.sh).
 const kubernetesTags = "selinux,notest,grpcnotrace"
 
-// kubernetesVersionFlags stamp the version into both copies of the version
-// package. e2e.test picks its test images by it and prints it in its log.
-func kubernetesVersionFlags(f fetched) string {
+// kubernetesVersionFlags stamp a version into both copies of the version
+// package.
+func kubernetesVersionFlags(f fetched, version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(f.Version, "v"), ".", 3)
 	var flags []string
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		for _, kv := range [][2]string{
-			{"gitVersion", f.Version}, {"gitMajor", parts[0]}, {"gitMinor", parts[1]},
+			{"gitVersion", version}, {"gitMajor", parts[0]}, {"gitMinor", parts[1]},
 			{"gitTreeState", "clean"}, {"buildDate", f.committed.Format(time.RFC3339)},
 		} {
 			flags = append(flags, "-X "+pkg+"."+kv[0]+"="+kv[1])
@@ -65,7 +65,9 @@ func buildKubernetes(ctx context.Context, b *builder) error {
 	for _, name := range kubernetesPrograms {
 		programs[name] = "./cmd/" + name
 	}
-	dir, err := b.compile(ctx, unit{module: kubernetesModule, version: b.version, programs: programs, tags: kubernetesTags, ldflags: kubernetesVersionFlags})
+	dir, err := b.compile(ctx, unit{module: kubernetesModule, version: b.version, programs: programs, tags: kubernetesTags, ldflags: func(f fetched) string {
+		return kubernetesVersionFlags(f, b.layout.gitVersion)
+	}})
 	if err != nil {
 		return err
 	}
@@ -74,9 +76,12 @@ func buildKubernetes(ctx context.Context, b *builder) error {
 	return err
 }
 
+// buildTests builds what is not part of any layout, and so says of itself
+// what it is upstream. e2e.test prints its version in its log.
 func buildTests(ctx context.Context, b *builder) error {
 	dir, err := b.compile(ctx, unit{
-		module: kubernetesModule, version: b.version, tags: kubernetesTags, ldflags: kubernetesVersionFlags,
+		module: kubernetesModule, version: b.version, tags: kubernetesTags,
+		ldflags:  func(f fetched) string { return kubernetesVersionFlags(f, f.Version) },
 		programs: map[string]string{"agnhost": "./test/images/agnhost", "ginkgo": "github.com/onsi/ginkgo/v2/ginkgo"},
 		tests:    map[string]string{"e2e.test": "./test/e2e"},
 	})

@@ -88,7 +88,7 @@ func TestImageVersions(t *testing.T) {
 
 func TestKubernetesVersionFlags(t *testing.T) {
 	f := fetched{Version: "v1.34.4", committed: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)}
-	golden(t, filepath.Join("testdata", "version-flags.golden"), strings.ReplaceAll(kubernetesVersionFlags(f), " -X ", "\n-X ")+"\n")
+	golden(t, filepath.Join("testdata", "version-flags.golden"), strings.ReplaceAll(kubernetesVersionFlags(f, f.Version), " -X ", "\n-X ")+"\n")
 }
 
 func TestVersionForm(t *testing.T) {
