@@ -31,7 +31,7 @@ type Expansion struct {
 	Raw      int // combinations of the selected values; cells and excluded ones together
 	Cells    []Cell
 	Forced   map[string]Reason // of the cells that cannot be, by their ids, why
-	Excluded []Excluded // each with what removed it
+	Excluded []Excluded        // each with what removed it
 	Warnings []strict.Problem
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/claim"
 	"github.com/qualify-dev/qualify/internal/identity"
+	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/result"
@@ -77,7 +78,15 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 		if err != nil {
 			return err
 		}
-		names, capacity[name] = append(names, name), entry.Capacity
+		names = append(names, name)
+		room := entry.RoomFor(1 + x.plan.Workers)
+		if x.how.Parallel > 0 {
+			room = provision.Room{Cells: x.how.Parallel, Why: "--parallel"}
+		}
+		if _, again := capacity[name]; !again && len(x.plan.Cells) > 1 {
+			x.ui.line(fmt.Sprintf("at most %d cell(s) of %s at a time: %s", room.Cells, name, room.Why))
+		}
+		capacity[name] = room.Cells
 	}
 	provisioners, err := x.provisioners(names, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
 	if err != nil {

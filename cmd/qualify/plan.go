@@ -176,7 +176,7 @@ func (o *planOptions) draft(ctx context.Context, w workshop, s selected) (run.Pl
 		}
 	}
 	plan, err := run.Draft(run.Compilation{
-		Cells: s.Cells, Excluded: s.Excluded, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Retries: o.retries, Reruns: o.reruns, Policy: policyOf(s.policy),
+		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Forced: s.Forced, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Retries: o.retries, Reruns: o.reruns, Policy: policyOf(s.policy),
 	}, refs)
 	plan.AsOf, plan.Matrix = s.request.AsOf, s.matrix.File
 	for i, required := range s.matrix.Required(s.Cells) {

@@ -86,6 +86,8 @@ func (o *resumeOptions) manner(cmd *cobra.Command, info runInfo) manner {
 		switch f.Name {
 		case "procs":
 			how.Procs = o.how.Procs
+		case "parallel":
+			how.Parallel = o.how.Parallel
 		case "keep":
 			how.Keep = o.how.Keep
 		case "collect":

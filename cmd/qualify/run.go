@@ -28,15 +28,19 @@ type runOptions struct {
 // manner is how a plan is executed. It is recorded with the run, since a
 // resume goes on in the same manner.
 type manner struct {
-	Procs   int           `json:"procs"` // of a suite
-	Keep    bool          `json:"keep"`
-	Collect bool          `json:"collect"`
-	Grace   time.Duration `json:"grace"` // ns
+	Procs int `json:"procs"` // of a suite
+	// Parallel is how many cells of a provisioner are worked on at a time; 0
+	// leaves it to the provisioner.
+	Parallel int           `json:"parallel,omitempty"`
+	Keep     bool          `json:"keep"`
+	Collect  bool          `json:"collect"`
+	Grace    time.Duration `json:"grace"` // ns
 }
 
 // flags adds those that say in what manner.
 func (m *manner) flags(f *pflag.FlagSet) {
 	f.IntVar(&m.Procs, "procs", 6, "processes of a suite; specs mostly wait, so more than cores is right")
+	f.IntVar(&m.Parallel, "parallel", 0, "cells of a provisioner at a time (default: as many as this machine takes; 1: one after the other)")
 	f.BoolVar(&m.Keep, "keep", false, "keep the clusters, and say how to reach and how to remove them")
 	f.BoolVar(&m.Collect, "collect", false, "collect the nodes' logs of passing cells too")
 	f.DurationVar(&m.Grace, "grace", 5*time.Minute, "after a first SIGINT or SIGTERM, time for collecting logs and tearing down")
@@ -46,6 +50,8 @@ func (m manner) check() error {
 	switch {
 	case m.Procs < 1:
 		return usagef("--procs is %d, and is at least 1", m.Procs)
+	case m.Parallel < 0:
+		return usagef("--parallel is %d, and is at least 1, or 0 for as many as the machine takes", m.Parallel)
 	case m.Grace <= 0:
 		return usagef("--grace is %s, and is more than nothing", m.Grace)
 	}
@@ -195,7 +201,7 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 		return run.Plan{}, nil, err
 	}
 	plan, err := run.Compile(run.Compilation{
-		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Components: g.parts, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Releases: g.byVersion,
+		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Forced: s.Forced, Components: g.parts, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Releases: g.byVersion,
 		Sources: g.sources, Retries: o.retries, Reruns: o.reruns, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
 	})
 	if err != nil {

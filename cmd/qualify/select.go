@@ -30,7 +30,7 @@ type choice struct {
 	policy, baseURL              string
 	conformance, focus, skip     string
 	workers, retries, reruns     int
-	allowUnbound                 bool
+	allowUnbound, forceInvalid   bool
 	strength                     int
 	seed                         uint64
 	optimize                     time.Duration
@@ -42,6 +42,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&c.k8s, "k8s", nil, "Kubernetes versions: 1.34, v1.34.4, latest, n-1 (repeatable, comma-separated)")
 	f.StringSliceVar(&c.containerd, "containerd", nil, "container runtimes: os (the operating system's own), or a version (repeatable, comma-separated)")
 	f.StringSliceVar(&c.provisioner, "provisioner", nil, "provisioners (repeatable, comma-separated)")
+	f.BoolVar(&c.forceInvalid, "force-invalid", false, "also run cells that cannot be, to see them fail for their reason")
 	f.StringArrayVarP(&c.selectors, "selector", "l", nil, "values of any axis: arch=amd64, os!=debian-11 (repeatable, comma-separated)")
 	f.StringSliceVar(&c.only, "only", nil, "cells, by their ids in qualify plan, or beginnings of them (repeatable, comma-separated)")
 	f.StringVar(&c.tier, "tier", "", "only values of this tier and smaller ones: quick, gate or full")
@@ -65,7 +66,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 
 // request is the choice in the matrix's words.
 func (c *choice) request() (matrix.Request, error) {
-	r := matrix.Request{Tier: c.tier, Only: c.only, AsOf: c.asOf}
+	r := matrix.Request{Tier: c.tier, Only: c.only, AsOf: c.asOf, Force: c.forceInvalid}
 	if r.AsOf == "" {
 		r.AsOf = now().UTC().Format("2006-01-02")
 	}
@@ -149,9 +150,15 @@ func (s *selected) setAside() error {
 	return usage(errors.Join(problems...))
 }
 
-// leftOut says which of the selected cells will not be run, a line each.
+// leftOut says which of the selected cells will not be run, and which ones
+// should not be, a line each.
 func (s selected) leftOut() []string {
 	var lines []string
+	for _, cell := range s.Cells {
+		if why, forced := s.Forced[cell.ID]; forced {
+			lines = append(lines, fmt.Sprintf("forced: %s: %s (validity/%s)", cell.ID, why.Text, why.Rule))
+		}
+	}
 	for _, e := range s.Excluded {
 		lines = append(lines, fmt.Sprintf("left out: %s: %s (%s)", e.Cell.ID, e.Reason(), e.By()))
 	}

@@ -82,3 +82,25 @@ func TestWhatCannotBeRun(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be is run where that is asked for, and the plan says why it cannot.
+func TestForceInvalid(t *testing.T) {
+	o, err := optionsOn("debian-13", "--os", "debian-11", "--k8s", "1.34", "--containerd", "os", "--force-invalid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := o.selectCells()
+	if err != nil || len(s.Cells) != 1 || !strings.Contains(s.Forced[s.Cells[0].ID].Text, "containerd 1.4 of debian-11 has no CRI v1") {
+		t.Fatalf("%+v, forced %v, %v", s.Cells, s.Forced, err)
+	}
+	if lines := s.leftOut(); len(lines) != 1 || !strings.HasPrefix(lines[0], "forced: debian-11-v1-34-4-kind-os-") {
+		t.Errorf("said %q", lines)
+	}
+	// What this machine cannot make is not made by force.
+	if o, err = optionsOn("debian-13", "--os", "debian-13", "--k8s", "1.34", "--force-invalid"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.selectCells(); err == nil || !strings.Contains(err.Error(), "unsupported here") {
+		t.Errorf("debian-13: %v", err)
+	}
+}

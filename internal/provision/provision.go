@@ -76,13 +76,30 @@ type Entry struct {
 	Doc  string
 	// Caveat is what its clusters do not show, for the reports; may be "".
 	Caveat   string
-	Capacity int                                               // cells at a time on this machine
-	Can      func(cell matrix.Cell) error                      // nil, or why it cannot serve the cell
-	New      func(Config) (Provisioner, error)                 // touches nothing outside
-	List     func(context.Context, Config) ([]Resource, error) // everything that carries any of our leases
+	Capacity int                          // cells at a time on this machine
+	Can      func(cell matrix.Cell) error // nil, or why it cannot serve the cell
+	// Room refines the capacity for clusters of some nodes; nil where these do
+	// not matter.
+	Room func(nodes int) Room
+	New  func(Config) (Provisioner, error)                 // touches nothing outside
+	List func(context.Context, Config) ([]Resource, error) // everything that carries any of our leases
 	// Purge removes what is kept between runs to be faster, and belongs to no
 	// lease; with dryRun it only lists it. nil where nothing is kept.
 	Purge func(ctx context.Context, dryRun bool) ([]Resource, error)
+}
+
+// Room is how many cells fit at a time, and what bounds that, for people.
+type Room struct {
+	Cells int
+	Why   string
+}
+
+// RoomFor is the room for cells of a size.
+func (e Entry) RoomFor(nodes int) Room {
+	if e.Room != nil {
+		return e.Room(nodes)
+	}
+	return Room{Cells: e.Capacity, Why: fmt.Sprintf("the capacity of %s is %d", e.Name, e.Capacity)}
 }
 
 // Config is what every provisioner is made from.

@@ -33,6 +33,7 @@ func judgeCell(plan Plan, cell PlanCell, ev Evidence, exc *excuses) (CellVerdict
 	}
 	all = append(all, unplannedSuites(cell, got, want, exc)...)
 	all = append(all, cellLeftovers(got)...)
+	all = append(all, cellForced(cell)...)
 	all = append(all, cellNotes(got)...)
 	reasons, notes := listed(about(cell.ID, "", all))
 	return CellVerdict{
@@ -269,6 +270,15 @@ func cellLeftovers(got CellEvidence) []finding {
 		all = append(all, leftover(text)...)
 	}
 	return all
+}
+
+// cellForced tells readers that the cell was not expected to work. What it shows
+// counts like any other evidence.
+func cellForced(cell PlanCell) []finding {
+	if cell.Forced == "" {
+		return nil
+	}
+	return found(informs, NoteForced, "this cell cannot be, and was run because that was asked for: %s", brief(cell.Forced))
 }
 
 func cellNotes(got CellEvidence) []finding {

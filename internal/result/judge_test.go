@@ -394,3 +394,14 @@ func TestUnboundIsSaid(t *testing.T) {
 		t.Errorf("%v, notes %+v", doc.Verdict, doc.Notes)
 	}
 }
+
+// A cell that was run although it cannot be is judged like any other, and says
+// what it is.
+func TestForcedCells(t *testing.T) {
+	plan := onePlan()
+	plan.Cells[0].Forced = "containerd 1.4 has no CRI v1"
+	doc := judge(t, plan, cleanRun(), DefaultPolicy())
+	if doc.Verdict != Qualified || len(doc.Notes) != 1 || doc.Notes[0].Code != NoteForced || !strings.Contains(doc.Notes[0].Text, "containerd 1.4 has no CRI v1") {
+		t.Errorf("%s, notes %+v", doc.Verdict, doc.Notes)
+	}
+}

@@ -33,6 +33,8 @@ type PlanCell struct {
 	// Components are what the nodes are given beside the release, in place of
 	// what their operating system brings.
 	Components []ComponentRef `json:"components,omitempty"`
+	// Forced is why the cell cannot be, where it is run all the same.
+	Forced string `json:"forced,omitempty"`
 }
 
 // ComponentRef binds a verdict to what was built beside a release, by digest.

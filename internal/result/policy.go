@@ -40,6 +40,10 @@ type Policy struct {
 
 	Waivers []Waiver `json:"waivers,omitempty"`
 
+	// FailFast ends a run at its first cell that is not qualified: no other is
+	// begun. It makes no verdict better, since that cell decides it.
+	FailFast bool `json:"failFast,omitempty"`
+
 	// AsOf is the day that waivers are measured against. It is no part of a
 	// policy file. While it is zero no waiver is in force; whoever judges a
 	// recorded run again takes the time of its first start to get the same

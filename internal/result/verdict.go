@@ -111,6 +111,7 @@ const (
 const (
 	NoteWarning       = "note"
 	NoteUnbound       = "release-unbound"
+	NoteForced        = "forced-invalid"
 	NoteWaiverUnused  = "waiver-unused"
 	NoteWaiverPassing = "waiver-passing"
 	NoteWaiverExpired = "waiver-expired"

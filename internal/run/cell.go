@@ -18,70 +18,69 @@ import (
 type execution struct {
 	Deps
 	*recorder
-	plan      Plan
-	cell      PlanCell
-	lease     provision.Lease
-	dir       string
-	cancelled *moment
-	begun     map[string]begun // by earlier processes, on the lease that was adopted
-	sound     bool             // nothing went wrong so far; decides whether logs are collected
-	faulty    bool             // the infrastructure failed: another attempt may fare better
-	hung      bool             // the provisioner has not returned
+	plan  Plan
+	cell  PlanCell
+	was   standing
+	tries int // with leases of its own
+	// provisioner is nil until the first attempt.
+	provisioner provision.Provisioner
+	lease       provision.Lease
+	dir         string
+	cancelled   *moment
+	begun       map[string]begun // by earlier processes, on the lease that was adopted
+	sound       bool             // nothing went wrong so far; decides whether logs are collected
+	faulty      bool             // the infrastructure failed: another attempt may fare better
+	hung        bool             // the provisioner has not returned
 }
 
 // leaseMargin is how long a lease outlives the budgets of its cell.
 const leaseMargin = 10 * time.Minute
 
-// run brings the cell from where it stands to its end: what is useless is
-// removed, a cluster that holds is gone on with, and where the infrastructure
-// fails it is tried again with new resources.
-func (e *execution) run(ctx context.Context, was standing) {
+// turn does one attempt at the cell, the first time with what earlier processes
+// left of it: what is useless is removed, a cluster that holds is gone on with.
+// again tells that the infrastructure failed, and that the plan has patience.
+func (e *execution) turn(ctx context.Context) (again bool) {
+	if e.provisioner == nil {
+		if !e.open(ctx) {
+			return false
+		}
+		if e.was.adopt != nil {
+			e.begun = e.was.suites
+			gone := e.attempt(ctx, e.provisioner, *e.was.adopt, true)
+			// That it could not be gone on with is no failure of an attempt.
+			return e.faulty && gone && ctx.Err() == nil
+		}
+	}
+	e.begun = nil
+	e.tries++
+	lease := provision.Lease{Name: LeaseName(e.Run, e.cell.ID, e.was.leases+e.tries), Run: e.Run, Cell: e.cell.ID}
+	gone := e.attempt(ctx, e.provisioner, lease, false)
+	return e.faulty && gone && ctx.Err() == nil && e.tries <= e.plan.Retries
+}
+
+// open makes ready for attempts; false where there will be none.
+func (e *execution) open(ctx context.Context) bool {
 	e.dir = filepath.Join(e.Dir, "cells", e.cell.ID)
-	if was.done && len(was.remove) == 0 {
-		return
+	if e.was.done && len(e.was.remove) == 0 {
+		return false
 	}
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		e.infra(fmt.Errorf("making the cell's directory: %w", err), "")
-		return
+		return false
 	}
 	provisioner, ok := e.Provisioners[e.cell.Values["provisioner"]]
 	if !ok {
 		e.infra(fmt.Errorf("no provisioner %q", e.cell.Values["provisioner"]), "")
-		return
+		return false
 	}
-	for _, lease := range was.remove {
+	for _, lease := range e.was.remove {
 		e.lease = lease
 		if !e.down(ctx, provisioner) {
-			return // on top of what is left nothing new is made
+			return false // on top of what is left nothing new is made
 		}
 	}
-	if was.done {
-		return
-	}
-	e.attempts(ctx, provisioner, was)
-}
-
-// attempts tries the cell until the infrastructure holds or the plan's patience
-// ends.
-func (e *execution) attempts(ctx context.Context, p provision.Provisioner, was standing) {
-	leases := was.leases
-	if was.adopt != nil {
-		e.begun = was.suites
-		gone := e.attempt(ctx, p, *was.adopt, true)
-		if !e.faulty || !gone || ctx.Err() != nil {
-			return
-		}
-		// That it could not be gone on with is no failure of this attempt.
-	}
-	e.begun = nil
-	for try := 0; try <= e.plan.Retries && ctx.Err() == nil; try++ {
-		leases++
-		lease := provision.Lease{Name: LeaseName(e.Run, e.cell.ID, leases), Run: e.Run, Cell: e.cell.ID}
-		gone := e.attempt(ctx, p, lease, false)
-		if !e.faulty || !gone {
-			return
-		}
-	}
+	e.provisioner = provisioner
+	return !e.was.done
 }
 
 // attempt is one lease from its opening to its end; it tells whether the

@@ -32,7 +32,7 @@ func Draft(c Compilation, refs map[string]string) (Plan, error) {
 		if ref == "" {
 			problems = errors.Join(problems, fmt.Errorf("cell %s: the matrix does not say where the release of Kubernetes %s comes from", cell.ID, cell.Value(matrix.K8s)))
 		}
-		plan.Cells = append(plan.Cells, PlanCell{ID: cell.ID, Values: cell.Values, Suites: names, Source: ref, Components: ComponentsOf(cell)})
+		plan.Cells = append(plan.Cells, PlanCell{ID: cell.ID, Values: cell.Values, Suites: names, Source: ref, Components: ComponentsOf(cell), Forced: c.Forced[cell.ID].Text})
 	}
 	plan.Excluded = c.excluded()
 	return plan, problems
@@ -76,7 +76,7 @@ func Adopt(saved Plan, c Compilation) (Plan, error) {
 				return plan, fmt.Errorf("cell %s: the suite %s shows other cases now than those of the plan", cell.ID, s.Name)
 			}
 		}
-		cell.Source, cell.Required, cell.Estimate = was.Source, was.Required, was.Estimate
+		cell.Source, cell.Required, cell.Estimate, cell.Forced = was.Source, was.Required, was.Estimate, was.Forced
 	}
 	plan.Budgets, plan.Excluded, plan.Guarantee = saved.Budgets, saved.Excluded, saved.Guarantee
 	plan.AsOf, plan.Matrix, plan.Shard, plan.From = saved.AsOf, saved.Matrix, saved.Shard, saved.Hash

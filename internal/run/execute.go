@@ -64,52 +64,34 @@ func (i Interrupted) Error() string { return "interrupted by " + i.Signal }
 func Execute(ctx context.Context, plan Plan, d Deps) error {
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &recorder{journal: d.Journal, redact: d.Sink.Text, observe: d.Observe, relieve: d.Relieve, stop: stop}
+	r := &recorder{journal: d.Journal, redact: d.Sink.Text, observe: d.Observe, relieve: d.Relieve, stop: stop, failFast: newFailFast(plan, d.Past)}
 	interrupted := &moment{now: d.Now}
 	defer context.AfterFunc(work, interrupted.set)()
 	r.add(result.Event{Kind: result.RunStarted, Text: d.Run, Plan: plan.Hash, Release: plan.Judged().Release.Digest})
 	past := result.Fold(d.Past)
-	inSlots(plan.Cells, d.Capacity, func(cell PlanCell) {
-		if work.Err() != nil {
-			return
-		}
+	var cells []*execution
+	for _, cell := range plan.Cells {
 		before, _ := past.Cell(cell.ID)
-		e := &execution{Deps: d, recorder: r, plan: plan, cell: cell, cancelled: interrupted}
-		e.run(work, stand(cell, before))
+		cells = append(cells, &execution{Deps: d, recorder: r, plan: plan, cell: cell, was: stand(cell, before), cancelled: interrupted})
+	}
+	inSlots(cells, d.Capacity, func(e *execution) (again bool) {
+		if work.Err() != nil {
+			return false
+		}
+		if by := r.failFast.stopped(); by != "" && !e.was.done {
+			e.add(result.Event{Kind: result.Note, Cell: e.cell.ID, Text: "not run: the policy ends the run at the first cell that is not qualified, which is " + by})
+			e.was.abandon()
+		}
+		if again = e.turn(work); !again {
+			r.failFast.ended(e.cell.ID)
+		}
+		return again
 	})
 	if lost := lost(work, r); lost != nil {
 		return lost
 	}
 	r.add(result.Event{Kind: result.RunEnded, Text: ending(ctx, r)})
 	return r.failed()
-}
-
-// inSlots works on the cells in their order, on as many of each provisioner at
-// a time as it has slots. A panic is passed on after all have returned.
-func inSlots(cells []PlanCell, capacity map[string]int, work func(PlanCell)) {
-	queues := map[string]chan PlanCell{}
-	for _, cell := range cells {
-		name := cell.Values["provisioner"]
-		if queues[name] == nil {
-			queues[name] = make(chan PlanCell, len(cells))
-		}
-		queues[name] <- cell
-	}
-	var workers sync.WaitGroup
-	var first panicked
-	for name, queue := range queues {
-		close(queue)
-		for range max(1, capacity[name]) {
-			workers.Go(func() {
-				defer first.keep()
-				for cell := range queue {
-					work(cell)
-				}
-			})
-		}
-	}
-	workers.Wait()
-	first.again()
 }
 
 // ending is what the journal says of the run's end. A journal that lost an

@@ -37,6 +37,7 @@ type world struct {
 	parts   map[result.ComponentRef]*release.Release
 	budgets Budgets
 	retries int
+	policy  result.Policy
 	guard   func() error // of the journal
 	deps    Deps
 	journal string
@@ -121,7 +122,7 @@ func (w *world) suite(name string) (suites.Suite, error) {
 
 func (w *world) compilation() Compilation {
 	c := Compilation{
-		Workers: 1, Suite: w.suite, Modes: w.modes,
+		Policy: w.policy, Workers: 1, Suite: w.suite, Modes: w.modes,
 		Releases: map[string]*release.Release{"v1.34.4": w.rel},
 		Entries:  map[string]provision.Entry{fake.Name: fake.Entry(w.options)},
 	}
@@ -203,7 +204,7 @@ func (w *world) work(ctx context.Context) outcome {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	o.doc = result.Judge(plan.Judged(), result.Fold(events), result.DefaultPolicy())
+	o.doc = result.Judge(plan.Judged(), result.Fold(events), plan.Measure())
 	if o.left, err = w.cloud.All(); err != nil {
 		w.t.Fatal(err)
 	}

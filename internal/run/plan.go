@@ -65,7 +65,9 @@ type PlanCell struct {
 	Suites  []result.PlanSuite `json:"suites"`           // without expected cases where the release is absent
 	// Components are what the nodes are given beside the release.
 	Components []result.ComponentRef `json:"components,omitempty"`
-	Source     string                `json:"source,omitempty"` // where the release is to be taken from
+	// Forced is why the cell cannot be, where it is run all the same.
+	Forced string `json:"forced,omitempty"`
+	Source string `json:"source,omitempty"` // where the release is to be taken from
 	// Required says that a rule of the matrix wants the cell in every plan.
 	Required bool      `json:"required,omitempty"`
 	Blocked  string    `json:"blocked,omitempty"` // why the program that made the plan could not run it there
@@ -128,9 +130,11 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 type Compilation struct {
 	Cells    []matrix.Cell
 	Excluded []matrix.Excluded
-	Absent   []Absent // selected cells that cannot be made on this machine
-	Workers  int
-	Suites   []string
+	// Forced says of cells, by their ids, why they cannot be.
+	Forced  map[string]matrix.Reason
+	Absent  []Absent // selected cells that cannot be made on this machine
+	Workers int
+	Suites  []string
 	// Modes says for some suites how they are run; Budget is not asked.
 	Modes    map[string]result.SuiteMode
 	Releases map[string]*release.Release // by the cells' k8s value
@@ -241,6 +245,7 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 		return PlanCell{}, fmt.Errorf("provisioner %s: %w", entry.Name, err)
 	}
 	planned := PlanCell{ID: cell.ID, Values: cell.Values, Release: result.ReleaseRef{Name: rel.Name, Kubernetes: rel.Kubernetes(), Digest: rel.Digest()}}
+	planned.Forced = c.Forced[cell.ID].Text
 	for _, part := range ComponentsOf(cell) {
 		built := c.Components[part]
 		if built == nil {

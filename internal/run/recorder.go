@@ -20,8 +20,10 @@ type recorder struct {
 	observe func(result.Event)
 	relieve func() bool
 	stop    context.CancelCauseFunc
-	mu      sync.Mutex
-	err     error
+	// failFast hears of what is on disk; nil where the policy has no use for it.
+	failFast *failFast
+	mu       sync.Mutex
+	err      error
 }
 
 func (r *recorder) add(event result.Event) {
@@ -41,6 +43,7 @@ func (r *recorder) add(event result.Event) {
 			return
 		}
 	}
+	r.failFast.hear(written)
 	if r.observe != nil {
 		r.observe(written)
 	}

@@ -50,6 +50,15 @@ func stand(cell PlanCell, got result.CellEvidence) standing {
 	return s
 }
 
+// abandon gives the cell up: what earlier processes left of it is removed, and
+// nothing is run.
+func (s *standing) abandon() {
+	if s.adopt != nil {
+		s.remove, s.adopt = append(s.remove, *s.adopt), nil
+	}
+	s.done = true
+}
+
 // finished tells whether the cell's last lease says all that it can: the
 // release was to blame, it was not the release that ran, or every suite came
 // to an end and what ran was compared once more after it. A fault of the

@@ -65,7 +65,7 @@ func (l *loader) policy(root *yaml.Node) result.Policy {
 	var p result.Policy
 	required := []string{"apiVersion", "kind", "name"}
 	f := l.Fields(root, "the file", append(required, "requiredCells", "blockingSuites", "blockingCases", "informingSuites",
-		"informingCases", "flakesTolerated", "flakeLimits", "waivers"), required)
+		"informingCases", "flakesTolerated", "flakeLimits", "waivers", "failFast"), required)
 	if n := f["name"]; n != nil {
 		p.Name, _ = l.Name(n, "name")
 	}
@@ -84,6 +84,11 @@ func (l *loader) policy(root *yaml.Node) result.Policy {
 	}
 	if n := f["flakeLimits"]; n != nil {
 		p.FlakeLimits = l.limits(n, "flakeLimits")
+	}
+	if n := f["failFast"]; n != nil {
+		if p.FailFast = n.Value == "true"; n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			l.Problem(n, "failFast is neither true nor false", "write true or false")
+		}
 	}
 	if n := f["waivers"]; n != nil {
 		p.Waivers = l.waivers(n, "waivers")

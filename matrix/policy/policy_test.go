@@ -105,7 +105,7 @@ func TestShippedPolicies(t *testing.T) {
 }
 
 func TestRefusedFiles(t *testing.T) {
-	const known = "known keys: apiVersion, kind, name, requiredCells, blockingSuites, blockingCases, informingSuites, informingCases, flakesTolerated, flakeLimits, waivers"
+	const known = "known keys: apiVersion, kind, name, requiredCells, blockingSuites, blockingCases, informingSuites, informingCases, flakesTolerated, flakeLimits, waivers, failFast"
 	const pattern = "which is no pattern; write a name, with * for any text; no blanks at its ends, at most 500 characters"
 	for _, tt := range []struct{ old, new, want string }{
 		{"kind: Policy", "kind: Matrix", "2:7: kind is \"Matrix\", not Policy; start with `apiVersion: qualify/v1` and `kind: Policy`"},
@@ -121,6 +121,8 @@ func TestRefusedFiles(t *testing.T) {
 		{"{suite: soak, case: \"[a] *\"}", "{suite: soak}", "7:5: blockingCases[0] has no case; add `case:`"},
 		{"{suite: soak, case: \"[a] *\"}", "{suite: soak, case: [a]}", "7:25: blockingCases[0].case is a list, not a text; write one text"},
 		{"{suite: smoke, case: dns}", "{suite: smoke, case: dns}\n  - {case: dns, suite: smoke}", "11:5: informingCases[1] is about the same cases as the rule number 1 of its list; keep one of the two"},
+		{"flakesTolerated: 1", "failFast: \"true\"\nflakesTolerated: 1", "11:11: failFast is neither true nor false; write true or false"},
+		{"flakesTolerated: 1", "failFast: [true]\nflakesTolerated: 1", "11:11: failFast is neither true nor false; write true or false"},
 		{"flakesTolerated: 1", "flakesTolerated: -1", "11:18: flakesTolerated is the number -1, not a number from 0 to 999; write e.g. `flakesTolerated: 2`"},
 		{"tolerated: 0", "tolerated: many", "13:31: flakeLimits[0].tolerated is the text \"many\", not a number from 0 to 999; write e.g. `tolerated: 2`"},
 		{", tolerated: 0", "", "13:5: flakeLimits[0] has no tolerated; add `tolerated:`"},

@@ -28,7 +28,8 @@ func Entry() provision.Entry {
 		Name:     "kind",
 		Doc:      "containers on this machine, through the kind library",
 		Caveat:   "the nodes have the userland of their operating system; the kernel is this host's",
-		Capacity: 1,
+		Capacity: room(usualNodes).Cells,
+		Room:     room,
 		Can:      can,
 		New:      newProvisioner,
 		List: func(ctx context.Context, _ provision.Config) ([]provision.Resource, error) {
@@ -37,6 +38,9 @@ func Entry() provision.Entry {
 		Purge: purge,
 	}
 }
+
+// usualNodes is a control plane and the two workers of the shipped matrix.
+const usualNodes = 3
 
 func can(cell matrix.Cell) error {
 	h, err := inspectHost("")
