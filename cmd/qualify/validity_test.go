@@ -41,7 +41,7 @@ func TestWhichRuntimeACellHas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := o.selectCells(t.Context(), workshop{})
+		s, err := o.selectCells(context.Background(), shop(t, o))
 		if err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
@@ -61,7 +61,7 @@ func TestWhatCannotBeRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := o.selectCells(t.Context(), workshop{})
+	s, err := o.selectCells(context.Background(), shop(t, o))
 	if err != nil || len(s.Cells) != 1 || len(s.Excluded) != 1 || len(s.absent) != 1 {
 		t.Fatalf("%d cells, %+v, %v", len(s.Cells), s.absent, err)
 	}
@@ -77,7 +77,7 @@ func TestWhatCannotBeRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := o.selectCells(t.Context(), workshop{}); exitCode(context.Background(), io.Discard, err) != 2 {
+		if _, err := o.selectCells(context.Background(), shop(t, o)); exitCode(context.Background(), io.Discard, err) != 2 {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestForceInvalid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := o.selectCells()
+	s, err := o.selectCells(context.Background(), shop(t, o))
 	if err != nil || len(s.Cells) != 1 || !strings.Contains(s.Forced[s.Cells[0].ID].Text, "containerd 1.4 of debian-11 has no CRI v1") {
 		t.Fatalf("%+v, forced %v, %v", s.Cells, s.Forced, err)
 	}
@@ -100,7 +100,16 @@ func TestForceInvalid(t *testing.T) {
 	if o, err = optionsOn("debian-13", "--os", "debian-13", "--k8s", "1.34", "--force-invalid"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.selectCells(); err == nil || !strings.Contains(err.Error(), "unsupported here") {
+	if _, err := o.selectCells(context.Background(), shop(t, o)); err == nil || !strings.Contains(err.Error(), "unsupported here") {
 		t.Errorf("debian-13: %v", err)
 	}
+}
+
+func shop(t *testing.T, o *runOptions) workshop {
+	t.Helper()
+	w, err := o.w.workshop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
