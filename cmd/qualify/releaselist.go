@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/release/remote"
 	"github.com/qualify-dev/qualify/internal/support"
 )
 
@@ -113,6 +115,10 @@ func listChannels(policies []support.Policy, day support.Date, only bool) ([]*li
 func askPublished(ctx context.Context, w workshop, rows []*listedChannel) error {
 	for _, row := range rows {
 		c, err := w.published.Channel(ctx, row.Name, release.Options{})
+		var absent *remote.NotThereError
+		if errors.As(err, &absent) {
+			continue // a bucket of candidates need not have every channel
+		}
 		if err != nil {
 			return err
 		}
@@ -133,7 +139,7 @@ func channelTable(rows []*listedChannel, policies []support.Policy, online bool)
 		for _, r := range rows {
 			cells := []string{r.Name, r.First.String()}
 			if online {
-				cells = append(cells, fmt.Sprintf("eks-d:%s-%d", r.Name, r.Published))
+				cells = append(cells, newest(r))
 			}
 			for _, p := range policies {
 				cells = append(cells, supportCell(r.Support[p.Name]))
@@ -141,6 +147,13 @@ func channelTable(rows []*listedChannel, policies []support.Policy, online bool)
 			row(cells...)
 		}
 	})
+}
+
+func newest(r *listedChannel) string {
+	if r.Published == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("eks-d:%s-%d", r.Name, r.Published)
 }
 
 func supportCell(s support.Status) string {

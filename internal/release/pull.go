@@ -9,8 +9,9 @@ import (
 )
 
 // pull streams the asset from its source into the store. Bytes that came by
-// network and are wrong are read again before the release is blamed for them,
-// and so are those that go on where a killed process stopped.
+// network and are wrong are read again before the release is blamed for them.
+// What goes on where a killed process stopped came by network too: a local file
+// is always read from its beginning.
 func (s *Store) pull(ctx context.Context, root *os.Root, entry *cached, a Asset) (string, error) {
 	p, err := takePartial(ctx, root, a)
 	if err != nil {
@@ -26,7 +27,7 @@ func (s *Store) pull(ctx context.Context, root *os.Root, entry *cached, a Asset)
 	}
 	got, resumed, err := s.transfer(ctx, p, a)
 	want, have, right := got.against(a)
-	if err == nil && !right && (resumed || hasScheme(a.URI) && !isFile(a.URI)) {
+	if err == nil && !right && hasScheme(a.URI) && !isFile(a.URI) {
 		if err := p.restart(); err != nil {
 			return "", fmt.Errorf("fetching asset %s: %w", a.Name, err)
 		}

@@ -316,6 +316,20 @@ func TestPush(t *testing.T) {
 	if again, err := w.fetch(); err != nil || again.Digest != image.Digest {
 		t.Errorf("from the mirror: %+v, %v", again, err)
 	}
+	liar := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/manifests/v1.34.4-eks-1-34-21") {
+			rw.Header().Set("Content-Type", string(image.Root.MediaType))
+			rw.Header().Set("Content-Length", "7")
+			rw.Header().Set("Docker-Content-Digest", "sha256:"+strings.Repeat("0", 64))
+			return
+		}
+		mirror.Config.Handler.ServeHTTP(rw, r)
+	}))
+	defer liar.Close()
+	err = Push(context.Background(), dir, []*Image{image}, Mirrors{All: strings.TrimPrefix(liar.URL, "http://")}, http.DefaultTransport)
+	if err == nil || !strings.Contains(err.Error(), "the registry holds sha256:0000") {
+		t.Errorf("a registry with something else: %v", err)
+	}
 	other := *image
 	other.Asset.URI, other.Digest = "registry.example/kubernetes/pause:v1.34.4-eks-1-34-21", "sha256:0"
 	if err := Push(context.Background(), dir, []*Image{image, &other}, to, http.DefaultTransport); err == nil || !strings.Contains(err.Error(), "would be two images") {

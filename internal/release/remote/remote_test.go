@@ -55,7 +55,7 @@ func quick(t *testing.T, base string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.pause, c.stall = time.Millisecond, 200*time.Millisecond
+	c.pause = time.Millisecond
 	return c
 }
 
