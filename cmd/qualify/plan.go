@@ -26,6 +26,7 @@ import (
 type planOptions struct {
 	runOptions
 	format, explain, order, shard string
+	changedSince                  string
 	maxTime                       time.Duration
 	maxCost                       float64
 	github, verify                bool
@@ -49,6 +50,7 @@ exactly it, and the verdict names its hash.
   qualify plan --explain debian-12-v1-34-4-kind
   qualify plan -f eks-distro --strength 2 --verify
   qualify plan --max-time 2h --shard 2/5 -o json > plan.json
+  qualify plan --release eks-d:1-34-21 --changed-since eks-d:1-34-20
   qualify plan --github`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -57,6 +59,7 @@ exactly it, and the verdict names its hash.
 	f := cmd.Flags()
 	f.StringVarP(&o.format, "output", "o", "table", "output format: table, json, yaml or markdown")
 	f.StringVar(&o.explain, "explain", "", "say why a cell is run or not: its id, the beginning of it, or os=…,k8s=…")
+	f.StringVar(&o.changedSince, "changed-since", "", "leave out cells that have nothing of what changed since this release, and that an earlier run found qualified with it")
 	f.StringVar(&o.order, "order", planning.ByRisk, "order of the cells: "+strings.Join(planning.Orders(), ", "))
 	f.DurationVar(&o.maxTime, "max-time", 0, "leave cells out that do not fit into this time, one after the other")
 	f.Float64Var(&o.maxCost, "max-cost", 0, "leave cells out that do not fit into this sum, in USD")
@@ -140,6 +143,11 @@ func (o *planOptions) plan(ctx context.Context, warn func(string)) (run.Plan, se
 	plan, err := o.draft(ctx, w, s)
 	if err != nil {
 		return plan, s, usage(err)
+	}
+	if o.changedSince != "" {
+		if plan, err = o.since(ctx, w, plan, warn); err != nil {
+			return plan, s, err
+		}
 	}
 	plan, err = o.shape(plan, history(o.results, warn))
 	if err != nil {

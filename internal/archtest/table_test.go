@@ -117,7 +117,7 @@ var table = []row{
 		},
 	},
 	{
-		dir: "internal/planning", ours: []string{"internal/result", "internal/run", "matrix"},
+		dir: "internal/planning", ours: []string{"internal/release", "internal/result", "internal/run", "matrix"},
 		never: join(exec, disk, network, clusters, commandLine), pure: true,
 	},
 	{
