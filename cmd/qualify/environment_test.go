@@ -15,7 +15,7 @@ import (
 // Every flag of run has a variable, and no two have the same.
 func TestEveryFlagOfRunHasItsVariable(t *testing.T) {
 	values := map[string]string{
-		"os": "debian-12", "k8s": "1.34,1.33", "provisioner": "kind", "suite": "smoke", "file": "m.yaml", "policy": "p.yaml", "release": "source:v1.34.4",
+		"os": "debian-12", "k8s": "1.34,1.33", "provisioner": "kind", "suite": "smoke", "file": "m.yaml", "policy": "p.yaml", "release": "source:v1.34.4", "inventory": "i.yaml",
 		"results": "there", "grace": "1m0s", "retries": "2", "workers": "3", "procs": "4", "keep": "true", "collect": "1", "no-live": "true",
 	}
 	w := wiring{lookup: func(name string) (string, bool) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/claim"
 	"github.com/qualify-dev/qualify/internal/identity"
+	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/report"
 	"github.com/qualify-dev/qualify/internal/result"
@@ -68,8 +69,17 @@ func (x execution) learn(dir runDirectory) error {
 	return err
 }
 
-func (x execution) execute(ctx context.Context, hold *hold) error {
+// made are the provisioners that the plan asks for. Nothing is touched by
+// making them, so it shows what is wrong with their settings.
+func (x execution) made() (map[string]provision.Provisioner, error) {
 	var names []string
+	for _, c := range x.plan.Cells {
+		names = append(names, c.Values[matrix.Provisioner])
+	}
+	return x.provisioners(names, x.how.Inventory, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+}
+
+func (x execution) execute(ctx context.Context, hold *hold) error {
 	capacity := map[string]int{}
 	for _, c := range x.plan.Cells {
 		name := c.Values[matrix.Provisioner]
@@ -77,9 +87,9 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 		if err != nil {
 			return err
 		}
-		names, capacity[name] = append(names, name), entry.Capacity
+		capacity[name] = entry.Capacity
 	}
-	provisioners, err := x.provisioners(names, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+	provisioners, err := x.made()
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (o *runOptions) selectCells() (selected, error) {
 	if o.workers < 0 || o.retries < 0 {
 		return selected{}, usagef("--workers and --retries cannot be negative")
 	}
-	if err := o.how.check(); err != nil {
+	if err := o.how.settle(); err != nil {
 		return selected{}, err
 	}
 	m, err := o.loadMatrix()
