@@ -69,8 +69,17 @@ func (x execution) learn(dir runDirectory) error {
 	return err
 }
 
-func (x execution) execute(ctx context.Context, hold *hold) error {
+// made are the provisioners that the plan asks for. Nothing is touched by
+// making them, so it shows what is wrong with their settings.
+func (x execution) made() (map[string]provision.Provisioner, error) {
 	var names []string
+	for _, c := range x.plan.Cells {
+		names = append(names, c.Values[matrix.Provisioner])
+	}
+	return x.provisioners(names, x.how.Inventory, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+}
+
+func (x execution) execute(ctx context.Context, hold *hold) error {
 	capacity := map[string]int{}
 	for _, c := range x.plan.Cells {
 		name := c.Values[matrix.Provisioner]
@@ -78,7 +87,6 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 		if err != nil {
 			return err
 		}
-		names = append(names, name)
 		room := entry.RoomFor(1 + x.plan.Workers)
 		if x.how.Parallel > 0 {
 			room = provision.Room{Cells: x.how.Parallel, Why: "--parallel"}
@@ -88,7 +96,7 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 		}
 		capacity[name] = room.Cells
 	}
-	provisioners, err := x.provisioners(names, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+	provisioners, err := x.made()
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 type gcOptions struct {
 	wiring
 	run, results, format string
+	inventory            string
 	allRuns, dryRun      bool
 	cache                bool
 }
@@ -43,6 +44,7 @@ without our labels is ever touched.`,
 	f.BoolVar(&o.cache, "cache", false, "also remove node images and the cache directory")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would be removed")
 	f.StringVar(&o.results, "results", "results", "directory for results")
+	f.StringVar(&o.inventory, "inventory", "", "also give back machines of this file that runs have taken")
 	outputFlag(cmd, &o.format)
 	return cmd
 }
@@ -51,8 +53,13 @@ func (o *gcOptions) collect(cmd *cobra.Command) error {
 	if o.run != "" && o.allRuns {
 		return usagef("--run and --all-runs exclude each other")
 	}
-	if _, err := o.fromEnvironment(cmd, "results"); err != nil {
+	if _, err := o.fromEnvironment(cmd, "results", "inventory"); err != nil {
 		return err
+	}
+	if o.inventory != "" {
+		if _, err := os.Stat(o.inventory); err != nil {
+			return usagef("--inventory: %w", err)
+		}
 	}
 	w, err := o.workshop()
 	if err != nil {
@@ -60,7 +67,7 @@ func (o *gcOptions) collect(cmd *cobra.Command) error {
 	}
 	found := []gc.Leftover{}
 	var problems error
-	cfg := provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: func(string, ...any) {}, Sink: w.sink}
+	cfg := provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: func(string, ...any) {}, Sink: w.sink, Inventory: o.inventory}
 	for _, entry := range o.entries() {
 		of, err := gc.Sweep(cmd.Context(), entry, cfg, gc.Options{Run: o.run, AllRuns: o.allRuns, DryRun: o.dryRun, Results: o.results, Now: now})
 		found, problems = append(found, of...), errors.Join(problems, err)

@@ -268,7 +268,7 @@ func (o *runOptions) runSaved(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.how.check(); err != nil {
+	if err := o.how.settle(); err != nil {
 		return err
 	}
 	if err := soleChoice(cmd); err != nil {

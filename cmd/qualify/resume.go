@@ -54,7 +54,7 @@ func (o *resumeOptions) resume(cmd *cobra.Command, name string) error {
 		return err
 	}
 	how := o.manner(cmd, r.info)
-	if err := how.check(); err != nil {
+	if err := how.settle(); err != nil {
 		return err
 	}
 	ui := o.w.newConsole(cmd.ErrOrStderr(), o.noLive)
@@ -94,6 +94,8 @@ func (o *resumeOptions) manner(cmd *cobra.Command, info runInfo) manner {
 			how.Collect = o.how.Collect
 		case "grace":
 			how.Grace = o.how.Grace
+		case "inventory":
+			how.Inventory = o.how.Inventory
 		}
 	})
 	return how

@@ -42,6 +42,7 @@ func newRootCommand(w wiring) *cobra.Command {
 		newSelftestCommand(w),
 		newCNCFCommand(w),
 		newImportCommand(w),
+		newInventoryCommand(w),
 		newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

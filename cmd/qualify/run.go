@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,6 +37,8 @@ type manner struct {
 	Keep     bool          `json:"keep"`
 	Collect  bool          `json:"collect"`
 	Grace    time.Duration `json:"grace"` // ns
+	// Inventory is the absolute path of the file that lists the machines.
+	Inventory string `json:"inventory,omitempty"`
 }
 
 // flags adds those that say in what manner.
@@ -43,10 +47,20 @@ func (m *manner) flags(f *pflag.FlagSet) {
 	f.IntVar(&m.Parallel, "parallel", 0, "cells of a provisioner at a time (default: as many as this machine takes; 1: one after the other)")
 	f.BoolVar(&m.Keep, "keep", false, "keep the clusters, and say how to reach and how to remove them")
 	f.BoolVar(&m.Collect, "collect", false, "collect the nodes' logs of passing cells too")
+	f.StringVar(&m.Inventory, "inventory", "", "file that lists the machines of the provisioner baremetal, and how each is reached by SSH")
 	f.DurationVar(&m.Grace, "grace", 5*time.Minute, "after a first SIGINT or SIGTERM, time for collecting logs and tearing down")
 }
 
-func (m manner) check() error {
+// settle makes the paths such that they mean the same in another working
+// directory, and refuses what makes no sense.
+func (m *manner) settle() error {
+	if m.Inventory != "" {
+		path, err := filepath.Abs(m.Inventory)
+		if err != nil {
+			return fmt.Errorf("inventory %s: %w", m.Inventory, err)
+		}
+		m.Inventory = path
+	}
 	switch {
 	case m.Procs < 1:
 		return usagef("--procs is %d, and is at least 1", m.Procs)
@@ -134,11 +148,14 @@ func (o *runOptions) execute(cmd *cobra.Command, w workshop, used []string, comp
 	if err != nil {
 		return blameEnvironment(err, used)
 	}
+	x := execution{workshop: w, plan: plan, releases: releases, how: o.how, ui: ui}
+	if _, err := x.made(); err != nil {
+		return blameEnvironment(err, used) // before anything is created
+	}
 	dir, err := o.w.newRunDirectory(o.results, plan, o.info(cmd.Context(), used, plan))
 	if err != nil {
 		return err
 	}
-	x := execution{workshop: w, plan: plan, releases: releases, how: o.how, ui: ui}
 	return x.work(cmd, dir)
 }
 

@@ -111,7 +111,7 @@ func (s selected) warnings() []strict.Problem {
 // selectCells reads the matrix and applies the flags. Nothing is created, and
 // every name is checked before anything costs time.
 func (o *runOptions) selectCells(ctx context.Context, w workshop) (selected, error) {
-	if err := o.how.check(); err != nil {
+	if err := o.how.settle(); err != nil {
 		return selected{}, err
 	}
 	s, err := o.chooseCells(ctx, w)

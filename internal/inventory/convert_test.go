@@ -48,6 +48,8 @@ func TestImportsThatFail(t *testing.T) {
 	for _, tt := range []struct{ source, text, want string }{
 		{"ansible", "", "unknown kind of inventory \"ansible\": known are eks-anywhere, k0sctl, kubespray"},
 		{"k0sctl", "a: [", "not the YAML of k0sctl"},
+		{"k0sctl", "- a", "not the YAML of k0sctl: line 1 is not of the kind that it has there"},
+		{"k0sctl", "spec: {hosts: [{ssh: {port: hunter2}}]}", "not the YAML of k0sctl: line 1 is not of the kind that it has there"},
 		{"k0sctl", "spec: {}", "no hosts: a file of k0sctl has them in spec.hosts"},
 		{"k0sctl", "spec: {hosts: [{role: worker, ssh: {address: a}}]}", "no host is a control plane"},
 		{"k0sctl", "spec: {hosts: [{role: controller, ssh: {address: 'a b'}}]}", "which is no address"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -29,6 +30,9 @@ type k0sAccess struct {
 	Rest    map[string]any `yaml:",inline"`
 }
 
+// placeForm is how the YAML reader says where something is.
+var placeForm = regexp.MustCompile(`line \d+`)
+
 func fromK0sctl(data []byte) (*Imported, error) {
 	var doc struct {
 		Kind string `yaml:"kind"`
@@ -37,7 +41,13 @@ func fromK0sctl(data []byte) (*Imported, error) {
 			Rest  map[string]any `yaml:",inline"`
 		} `yaml:"spec"`
 	}
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	err := yaml.Unmarshal(data, &doc)
+	var mistyped *yaml.TypeError
+	if errors.As(err, &mistyped) {
+		// It quotes the values, and one may be a password.
+		return nil, fmt.Errorf("not the YAML of k0sctl: %s is not of the kind that it has there", placeForm.FindString(err.Error()))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("not the YAML of k0sctl: %w", err)
 	}
 	if len(doc.Spec.Hosts) == 0 {

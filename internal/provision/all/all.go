@@ -8,6 +8,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/kind"
+	"github.com/qualify-dev/qualify/internal/provision/metal"
 )
 
 // Entries lists the provisioners, in the order in which they are shown. The
@@ -15,6 +16,7 @@ import (
 func Entries() []provision.Entry {
 	return []provision.Entry{
 		kind.Entry(),
+		metal.Entry(),
 	}
 }
 
