@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/release/source"
@@ -27,8 +28,10 @@ type progress struct {
 	run     string // its id, once there is one
 	builds  []build
 	cells   []*cellProgress
-	remarks []string // the last few
-	failure failure  // the last one
+	// together says that several cells have been at work at the same time.
+	together bool
+	remarks  []string // the last few
+	failure  failure  // the last one
 }
 
 // build is the making of one release.
@@ -177,9 +180,23 @@ func (p *progress) takeEvent(at time.Time, c *cellProgress, e result.Event) {
 		p.fail(c, "infrastructure", e.Text)
 	case result.Leftover:
 		p.fail(c, "left over", e.Text)
+	case result.LeaseOpened:
+		c.closed = false // tried again
 	case result.LeaseClosed, result.LeaseKept:
 		c.closed = true
 	}
+	p.together = p.together || p.atWork() > 1
+}
+
+// atWork is how many cells are.
+func (p *progress) atWork() int {
+	n := 0
+	for _, c := range p.cells {
+		if c.atWork() {
+			n++
+		}
+	}
+	return n
 }
 
 // fail notes what went wrong in the phase that the cell is in, or was in last.
@@ -231,8 +248,11 @@ func (s *suiteProgress) counts() (ran, failed int) {
 	return ran, failed
 }
 
-// doing says what goes on and since when; nothing where that is not known.
+// doing says what goes on and since when; nothing where that is not known. Of
+// several cells at work it names each, and since when the longest is at it.
 func (p *progress) doing(now time.Time) (string, time.Time) {
+	var texts []string
+	var longest time.Time
 	for _, c := range p.cells {
 		for i := len(c.phases) - 1; i >= 0; i-- {
 			at := c.phases[i]
@@ -244,8 +264,14 @@ func (p *progress) doing(now time.Time) (string, time.Time) {
 				ran, _ := s.counts()
 				text += fmt.Sprintf(": spec %d of %d%s", ran, s.total, s.aboutLeft(now.Sub(at.since)))
 			}
-			return text, at.since
+			if texts = append(texts, text); longest.IsZero() || at.since.Before(longest) {
+				longest = at.since
+			}
+			break
 		}
+	}
+	if len(texts) > 0 {
+		return strings.Join(texts, "; "), longest
 	}
 	if n := len(p.builds); n > 0 && p.builds[n-1].step != "" {
 		b := p.builds[n-1]

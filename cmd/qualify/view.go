@@ -27,7 +27,11 @@ func (f frame) view(p *progress) string {
 	for i := range p.builds {
 		lines = append(lines, f.build(p, i)...)
 	}
-	lines = append(lines, f.cells(p)...)
+	if p.together {
+		lines = append(lines, f.table(p)...)
+	} else {
+		lines = append(lines, f.cells(p)...)
+	}
 	lines = append(lines, f.trouble(p)...)
 	for _, r := range p.remarks {
 		lines = append(lines, f.faint(headline(r, mostText)))
@@ -63,7 +67,11 @@ func (f frame) header(p *progress) string {
 				done++
 			}
 		}
-		text += fmt.Sprintf("  cell %d of %d", min(done+1, len(p.cells)), len(p.cells))
+		if p.together {
+			text += fmt.Sprintf("  %d of %d cells done, %d at work", done, len(p.cells), p.atWork())
+		} else {
+			text += fmt.Sprintf("  cell %d of %d", min(done+1, len(p.cells)), len(p.cells))
+		}
 	}
 	if p.run != "" {
 		text += "  " + f.faint("run "+p.run)

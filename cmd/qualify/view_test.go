@@ -136,6 +136,36 @@ func scenes() map[string]func() *told {
 			t.after(75)
 			return t
 		},
+		"together": func() *told {
+			t := newTold()
+			t.build(4, 4)
+			t.after(1, begunWith("debian-12-v1-33-13-kind-os-30842ef4", "debian-12-v1-34-4-kind-os-7d65ec0e", "debian-11-v1-33-13-kind-v1-7-32-5993dfeb", "debian-11-v1-34-4-kind-v1-7-32-b53d0f05"))
+			t.brought("debian-12-v1-33-13-kind-os-30842ef4")
+			t.after(0, started("debian-11-v1-33-13-kind-v1-7-32-5993dfeb", "create"), started("debian-12-v1-34-4-kind-os-7d65ec0e", "smoke"),
+				caseOf("debian-12-v1-34-4-kind-os-7d65ec0e", "smoke", "dns", result.Fail, "no answer"))
+			t.after(3, result.Event{Kind: result.LeaseClosed, Cell: "debian-12-v1-33-13-kind-os-30842ef4"})
+			t.after(72)
+			return t
+		},
+		"crowd": func() *told {
+			t := newTold()
+			var ids []string
+			for i := range 40 {
+				ids = append(ids, fmt.Sprintf("cell-%d", i))
+			}
+			t.after(1, begunWith(ids...))
+			for i, id := range ids[:30] {
+				t.after(1, started(id, "create"))
+				if i == 7 {
+					t.after(0, result.Event{Kind: result.InfraFault, Cell: id, Text: "no space left on device"})
+				}
+				if i < 26 {
+					t.after(1, ended(id, "create", 1), result.Event{Kind: result.LeaseClosed, Cell: id})
+				}
+			}
+			t.after(5)
+			return t
+		},
 		"over": func() *told {
 			t := testing17()
 			t.after(0, ended("debian-12-v1-34-4-kind-0a1b", "conformance", 120),
@@ -176,7 +206,7 @@ func TestView(t *testing.T) {
 // room for more than a line.
 func TestViewFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.SampledFrom([]string{"nothing", "building", "testing", "broken", "cells", "over"}).Draw(t, "scene")
+		name := rapid.SampledFrom([]string{"nothing", "building", "testing", "broken", "cells", "together", "crowd", "over"}).Draw(t, "scene")
 		s := scenes()[name]()
 		f := frame{
 			now: s.now, width: rapid.IntRange(1, 200).Draw(t, "width"), height: rapid.IntRange(1, 50).Draw(t, "height"),
@@ -272,5 +302,23 @@ func TestHeadline(t *testing.T) {
 		if got := headline(text, 10); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
+	}
+}
+
+// A cell that is tried again is at work again, and a line says all that goes on.
+func TestProgressOfSeveralCells(t *testing.T) {
+	p := newTold()
+	p.after(0, begunWith("a", "b"), started("a", "create"))
+	p.after(0, ended("a", "create", 1), result.Event{Kind: result.LeaseClosed, Cell: "a"})
+	if p.together || p.atWork() != 0 {
+		t.Errorf("%d at work, together %v", p.atWork(), p.together)
+	}
+	p.after(1, result.Event{Kind: result.LeaseOpened, Cell: "a"}, started("a", "create"))
+	p.after(10, started("b", "smoke"))
+	if !p.together || p.atWork() != 2 {
+		t.Errorf("%d at work, together %v", p.atWork(), p.together)
+	}
+	if doing, since := p.doing(p.now); doing != "a: create; b: smoke: spec 0 of 3" || p.now.Sub(since) != 10*time.Second {
+		t.Errorf("doing %q since %s", doing, since)
 	}
 }

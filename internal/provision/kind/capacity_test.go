@@ -22,7 +22,7 @@ func TestRoom(t *testing.T) {
 		"memory":          {func(m *machine) { m.memory = hostMemory + 2*3*nodeMemory + 1 }, 3, 2, "of memory are free"},
 		"larger clusters": {func(m *machine) { m.memory = hostMemory + 2*3*nodeMemory + 1 }, 6, 1, "of memory are free"},
 		"no memory":       {func(m *machine) { m.memory = 1 << 20 }, 3, 1, "of memory are free"},
-		"instances":       {func(m *machine) { m.instances = 128 }, 1, 1, "128 inotify instances"},
+		"instances":       {func(m *machine) { m.instances = 128 }, 3, 1, "128 inotify instances"},
 		"watches":         {func(m *machine) { m.watches = 8192 }, 3, 8192 / (3 * nodeWatches), "8192 inotify watches"},
 		"unlimited":       {func(m *machine) { m.watches, m.instances, m.memory = math.MaxInt64, math.MaxInt64, 1<<60 }, 0, 16, "16 cores"},
 	} {
