@@ -189,6 +189,11 @@ func (m *Matrix) Value(axis, name string) (Value, bool) {
 	return Value{}, false
 }
 
+// WithProvisioner returns a copy in which one provisioner serves every cell.
+func (m *Matrix) WithProvisioner(name string) *Matrix {
+	return m.with(Axis{Name: Provisioner, Values: []Value{{Name: name}}})
+}
+
 // WithRelease returns a copy that qualifies one release which the catalog
 // does not know: its k8s axis has this value alone. The version is that of
 // the release's Kubernetes; ref is handed through as the value's Release.
@@ -199,10 +204,14 @@ func (m *Matrix) WithRelease(version, ref string) *Matrix {
 	if v, ok := parseVersion(version); ok && v.full {
 		version = v.String()
 	}
-	axis := Axis{Name: K8s, Values: []Value{{Name: version, Release: ref}}, given: true}
+	return m.with(Axis{Name: K8s, Values: []Value{{Name: version, Release: ref}}, given: true})
+}
+
+// with returns a copy with this axis instead of the one of its name.
+func (m *Matrix) with(axis Axis) *Matrix {
 	derived := *m
 	derived.Axes = slices.Clone(m.Axes)
-	at := slices.IndexFunc(derived.Axes, func(a Axis) bool { return a.Name == K8s })
+	at := slices.IndexFunc(derived.Axes, func(a Axis) bool { return a.Name == axis.Name })
 	if at < 0 {
 		derived.Axes = append(derived.Axes, axis)
 	} else {

@@ -76,7 +76,7 @@ func (x execution) made() (map[string]provision.Provisioner, error) {
 	for _, c := range x.plan.Cells {
 		names = append(names, c.Values[matrix.Provisioner])
 	}
-	return x.provisioners(names, x.how.Inventory, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
+	return x.provisioners(names, x.how, func(format string, args ...any) { x.ui.line(fmt.Sprintf(format, args...)) })
 }
 
 func (x execution) execute(ctx context.Context, hold *hold) error {

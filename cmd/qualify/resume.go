@@ -96,6 +96,10 @@ func (o *resumeOptions) manner(cmd *cobra.Command, info runInfo) manner {
 			how.Grace = o.how.Grace
 		case "inventory":
 			how.Inventory = o.how.Inventory
+		case "kubeconfig":
+			how.Kubeconfig = o.how.Kubeconfig
+		case "context":
+			how.Context = o.how.Context
 		}
 	})
 	return how

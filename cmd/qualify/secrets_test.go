@@ -597,7 +597,7 @@ func TestSinksAreNotReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shop.provisioners([]string{fake.Name}, "", t.Logf); err != nil || got != wired.sink {
+	if _, err := shop.provisioners([]string{fake.Name}, manner{}, t.Logf); err != nil || got != wired.sink {
 		t.Errorf("the provisioner has the sink %p, the program %p, %v", got, wired.sink, err)
 	}
 }

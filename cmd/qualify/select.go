@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/provision/existing"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
@@ -182,6 +184,9 @@ func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, err
 			return selected{}, err
 		}
 	}
+	if m, err = o.withCluster(m); err != nil {
+		return selected{}, err
+	}
 	r, err := o.request()
 	if err != nil {
 		return selected{}, err
@@ -266,6 +271,31 @@ func (o *runOptions) withRelease(ctx context.Context, w workshop, m *matrix.Matr
 		o.release = fmt.Sprintf("%s-%d", o.release, rel.Number)
 	}
 	return m.WithRelease(rel.Kubernetes(), o.release), nil
+}
+
+// withCluster makes the cells those of the user's own cluster, where one is
+// named. No matrix has it: it is nobody's default.
+func (o *runOptions) withCluster(m *matrix.Matrix) (*matrix.Matrix, error) {
+	asked := slices.Contains(o.provisioner, existing.Name)
+	switch {
+	case asked && o.how.Kubeconfig == "":
+		return nil, usagef("which cluster? --provisioner %s needs --kubeconfig FILE; no variable and no other file is looked at", existing.Name)
+	case !asked && o.how.Kubeconfig != "":
+		return nil, usagef("--kubeconfig names a cluster of yours: say so with --provisioner %s", existing.Name)
+	case !asked:
+		return m, nil
+	case len(o.provisioner) > 1:
+		return nil, usagef("--provisioner %s serves a cluster of yours, and goes with no other", existing.Name)
+	}
+	path, err := filepath.Abs(o.how.Kubeconfig)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, usagef("--kubeconfig: %w", err)
+	}
+	o.how.Kubeconfig = path
+	return m.WithProvisioner(existing.Name), nil
 }
 
 // suiteNames are those of the command line, else the tier's, else the matrix's.

@@ -151,7 +151,7 @@ func (w workshop) component(ctx context.Context, part result.ComponentRef, progr
 }
 
 // provisioners makes those that the given names ask for.
-func (w workshop) provisioners(names []string, inventory string, log func(string, ...any)) (map[string]provision.Provisioner, error) {
+func (w workshop) provisioners(names []string, how manner, log func(string, ...any)) (map[string]provision.Provisioner, error) {
 	made := map[string]provision.Provisioner{}
 	for _, name := range names {
 		if _, again := made[name]; again {
@@ -161,7 +161,10 @@ func (w workshop) provisioners(names []string, inventory string, log func(string
 		if err != nil {
 			return nil, &usageError{err}
 		}
-		p, err := entry.New(provision.Config{CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: log, Sink: w.sink, Inventory: inventory})
+		p, err := entry.New(provision.Config{
+			CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: log, Sink: w.sink,
+			Inventory: how.Inventory, Kubeconfig: how.Kubeconfig, Context: how.Context,
+		})
 		if err != nil {
 			return nil, usagef("provisioner %s: %w", name, err)
 		}

@@ -16,6 +16,8 @@ type Cluster struct {
 	Kubeconfig string // path of a file of mode 0600; nothing else is ever consulted
 	Version    string // what the API server reports, e.g. "v1.34.4"
 	Nodes      []Node
+	// Foreign is a cluster that somebody else made: its nodes cannot be reached.
+	Foreign bool
 }
 
 // Role is what a node does in the cluster.

@@ -28,6 +28,7 @@ import (
 type Comparison struct {
 	Checked    []string
 	Mismatched []string
+	Unproven   []string // what nobody could look at
 }
 
 func (c *Comparison) add(what, got, want string) {
@@ -64,17 +65,33 @@ type Prover struct {
 // what the nodes were given beside the release: programs, found by their names.
 // The error means that it could not look; what differs is no error.
 func (p Prover) Compare(ctx context.Context, c *cluster.Cluster, rel *release.Release, parts ...*release.Release) (Comparison, error) {
+	var result Comparison
+	var err error
+	if c.Foreign {
+		result, err = p.foreign(ctx, c, rel)
+	} else {
+		result, err = p.own(ctx, c, rel, parts)
+	}
+	if err != nil {
+		return result, err
+	}
+	sort.Strings(result.Checked)
+	sort.Strings(result.Mismatched)
+	sort.Strings(result.Unproven)
+	if len(result.Checked) == 0 {
+		return result, errors.New("nothing was compared with the release")
+	}
+	return result, nil
+}
+
+// own compares a cluster whose nodes can be reached.
+func (p Prover) own(ctx context.Context, c *cluster.Cluster, rel *release.Release, parts []*release.Release) (Comparison, error) {
 	result, err := p.nodes(ctx, c.Nodes, rel, parts)
 	if err != nil {
 		return result, err
 	}
 	if err := p.pods(ctx, c, rel, &result); err != nil {
 		return result, fmt.Errorf("comparing the running pods with the release: %w", err)
-	}
-	sort.Strings(result.Checked)
-	sort.Strings(result.Mismatched)
-	if len(result.Checked) == 0 {
-		return result, errors.New("nothing was compared with the release")
 	}
 	return result, nil
 }
@@ -223,10 +240,7 @@ func (p Prover) pods(ctx context.Context, c *cluster.Cluster, rel *release.Relea
 	if err != nil {
 		return err
 	}
-	expected := expectation{prover: p, rel: rel, images: map[string]image{}}
-	for _, a := range rel.Images() {
-		expected.images[a.URI] = image{asset: a.Name, manifest: a.Digest}
-	}
+	expected := p.expectation(rel)
 	for _, pod := range pods {
 		if err := expected.comparePod(ctx, pod, into); err != nil {
 			return err
@@ -296,6 +310,14 @@ type expectation struct {
 // the digest of the manifest, or of the configuration, which holds the digests
 // of all layers.
 type image struct{ asset, manifest, config string }
+
+func (p Prover) expectation(rel *release.Release) *expectation {
+	e := &expectation{prover: p, rel: rel, images: map[string]image{}}
+	for _, a := range rel.Images() {
+		e.images[a.URI] = image{asset: a.Name, manifest: a.Digest}
+	}
+	return e
+}
 
 // comparePod compares each container of a pod. One that says nothing of what
 // it runs has not been compared, and that counts as a difference.

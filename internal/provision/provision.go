@@ -112,6 +112,9 @@ type Config struct {
 	// Sink opens the files that a provisioner writes into a cell's directory,
 	// and learns of its secrets when they are born; never nil.
 	Sink *sink.Sink
+	// Kubeconfig and Context name a cluster that the user made; empty where none
+	// is meant. Nothing else leads there: no variable and no file of the user's.
+	Kubeconfig, Context string
 }
 
 // UnsupportedError is why this machine cannot serve a cell that another could.

@@ -60,6 +60,7 @@ type Event struct {
 	Stage      string    `json:"stage,omitempty"` // identity: StageBefore or StageAfter
 	Checked    []string  `json:"checked,omitempty"`
 	Mismatched []string  `json:"mismatched,omitempty"`
+	Unproven   []string  `json:"unproven,omitempty"` // identity: what nobody could look at
 	Case       *Case     `json:"case,omitempty"`
 	Lease      *Lease    `json:"lease,omitempty"`
 }
@@ -92,7 +93,7 @@ func (e Event) WithText(change func(string) string) Event {
 	for _, text := range []*string{&e.Cell, &e.Phase, &e.Suite, &e.Text, &e.Log, &e.Stage} {
 		*text = change(*text)
 	}
-	e.Checked, e.Mismatched = eachText(e.Checked, change), eachText(e.Mismatched, change)
+	e.Checked, e.Mismatched, e.Unproven = eachText(e.Checked, change), eachText(e.Mismatched, change), eachText(e.Unproven, change)
 	if e.Case != nil {
 		c := *e.Case
 		c.Name, c.Message, c.Log = change(c.Name), change(c.Message), change(c.Log)

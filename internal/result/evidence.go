@@ -70,6 +70,7 @@ type Comparison struct {
 	Release    string // digest of the release compared with, if recorded
 	Checked    []string
 	Mismatched []string
+	Unproven   []string // what nobody could look at
 }
 
 // SuiteEvidence is all that is known of one suite of a cell.

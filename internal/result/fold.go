@@ -216,7 +216,7 @@ func (c *cellFolder) take(e Event, process int) {
 	case IdentityMatch:
 		c.ev.Identity = append(c.ev.Identity, Comparison{
 			Lease: len(c.ev.Leases), At: c.at, Stage: e.Stage, Release: e.Release,
-			Checked: e.Checked, Mismatched: e.Mismatched,
+			Checked: e.Checked, Mismatched: e.Mismatched, Unproven: e.Unproven,
 		})
 	case SuiteStarted, CaseEnded, SuiteEnded:
 		s := c.suites[e.Suite]

@@ -193,6 +193,7 @@ func TestCellGuards(t *testing.T) {
 		"identityMismatch voids faults":    doubt(added(bad("during"), product), ReasonIdentityMismatch, ReasonProductFault),
 		"identityMismatch, compared again": doubt(replaced(stageIs(StageBefore), bad(StageBefore), identity("c1", StageBefore)), ReasonIdentityMismatch),
 		"identityMismatch, other release":  doubt(replaced(stageIs(StageBefore), old(StageBefore), identity("c1", StageBefore)), ReasonIdentityMismatch),
+		"identityUnproven":                 doubt(replaced(stageIs(StageAfter), changed(identity("c1", StageAfter), func(e *Event) { e.Unproven = []string{"the binaries"} })), ReasonIdentityMissing),
 		"identityBefore missing":           doubt(replaced(stageIs(StageBefore)), ReasonIdentityMissing),
 		"identityBefore empty":             doubt(replaced(stageIs(StageBefore), nothing(StageBefore)), ReasonIdentityMissing),
 		"identityBefore too late": doubt(func(events []Event) []Event {

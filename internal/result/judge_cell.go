@@ -17,6 +17,7 @@ func judgeCell(plan Plan, cell PlanCell, ev Evidence, exc *excuses) (CellVerdict
 			identityMismatch(got, want),
 			identityChanged(got),
 			identityPartial(got),
+			identityUnproven(got),
 			cellFaults(got),
 			leaseMissing(got),
 			identityBefore(got, want),
@@ -183,6 +184,22 @@ func identityPartial(got CellEvidence) []finding {
 	for _, what := range slices.Sorted(maps.Keys(seen)) {
 		if seen[what] < comparisons {
 			all = append(all, found(blocks, ReasonIdentityMissing, "%s was compared in %d of %d comparisons", what, seen[what], comparisons)...)
+		}
+	}
+	return all
+}
+
+// identityUnproven finds what no comparison of the last lease could look at. It is
+// not known to be the release, and what is not known is never taken for good.
+func identityUnproven(got CellEvidence) []finding {
+	var all []finding
+	seen := map[string]bool{}
+	for _, c := range got.Identity {
+		for _, item := range c.Unproven {
+			if c.Lease == got.LastLease() && !seen[item] {
+				seen[item] = true
+				all = append(all, found(blocks, ReasonIdentityMissing, "unproven: %s", brief(item))...)
+			}
 		}
 	}
 	return all

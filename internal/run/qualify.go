@@ -142,7 +142,7 @@ func (e *execution) identify(ctx context.Context, c *cluster.Cluster, stage stri
 		same = len(comparison.Mismatched) == 0
 		e.add(result.Event{
 			Kind: result.IdentityMatch, Cell: e.cell.ID, Stage: stage, Release: rel.Digest(),
-			Checked: comparison.Checked, Mismatched: comparison.Mismatched,
+			Checked: comparison.Checked, Mismatched: comparison.Mismatched, Unproven: comparison.Unproven,
 		})
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/internal/provision/existing"
 	"github.com/qualify-dev/qualify/internal/provision/kind"
 	"github.com/qualify-dev/qualify/internal/provision/metal"
 )
@@ -17,6 +18,7 @@ func Entries() []provision.Entry {
 	return []provision.Entry{
 		kind.Entry(),
 		metal.Entry(),
+		existing.Entry(),
 	}
 }
 
