@@ -236,14 +236,14 @@ func (t *tally) gain(r settled, axis int, point int32) int {
 // another of its own axis count as never, so the axis itself needs no
 // exception.
 func (t *tally) gainPairs(r settled, axis int, point int32) int {
-	old := t.n[r[axis]*t.points:][:t.points]
-	new := t.n[point*t.points:][:t.points]
+	before := t.n[r[axis]*t.points:][:t.points]
+	after := t.n[point*t.points:][:t.points]
 	sum := 0
 	for _, q := range r {
-		if old[q] == 1 {
+		if before[q] == 1 {
 			sum--
 		}
-		if new[q] == 0 {
+		if after[q] == 0 {
 			sum++
 		}
 	}

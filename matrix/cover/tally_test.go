@@ -185,7 +185,7 @@ func TestSortKeepsWhatIsRequiredInFront(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(1, 1))
 	var rows []settled
 	for range 30 {
 		row := make(settled, 3)

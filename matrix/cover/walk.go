@@ -1,6 +1,7 @@
 package cover
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -30,11 +31,11 @@ func Walk(m Model, v Visitor) error {
 	rows := 1
 	for a := len(s.axes) - 1; a >= 0; a-- {
 		w.below[a] = rows
-		if count := int(s.axes[a].count); rows > math.MaxInt/count {
-			return fmt.Errorf("walking: the axes have more rows than can be counted; select fewer values")
-		} else {
-			rows *= count
+		count := int(s.axes[a].count)
+		if rows > math.MaxInt/count {
+			return errors.New("walking: the axes have more rows than can be counted; select fewer values")
 		}
+		rows *= count
 	}
 	w.prepare()
 	for _, b := range s.bans {
