@@ -106,7 +106,7 @@ func undoScript(before, now state, os nodeos.OS) string {
 	undoRules(&s, before, now)
 	undoPackages(&s, before, now, os)
 	for _, at := range touched(os) {
-		line("rm -rf %s", word(at))
+		line("rm -rf %s %s.put-*", word(at), word(at)) // also what a cut Put has left
 		line("if [ -e \"$0/saved\"%s ] || [ -L \"$0/saved\"%s ]; then mkdir -p %s; cp -a \"$0/saved\"%s %s; fi", word(at), word(at), word(at[:strings.LastIndex(at, "/")]), word(at), word(at))
 	}
 	dirs := added(before, now, "files")

@@ -41,6 +41,7 @@ type Server struct {
 	logins   int
 	tried    int // secrets that clients sent to log in
 	stalled  chan struct{}
+	away     bool
 }
 
 // Options say who may log in. Both empty: nobody.
@@ -132,6 +133,16 @@ func (s *Server) Cut() {
 	}
 }
 
+// Away makes the server one that does not answer, or answers again.
+func (s *Server) Away(away bool) {
+	s.mu.Lock()
+	s.away = away
+	s.mu.Unlock()
+	if away {
+		s.Cut()
+	}
+}
+
 // Stall lets nothing more in until the returned function is called, as a
 // network that is away does.
 func (s *Server) Stall() (resume func()) {
@@ -185,8 +196,13 @@ func (s *Server) accept() {
 			return
 		}
 		s.mu.Lock()
-		s.conns[conn] = true
+		away := s.away
+		s.conns[conn] = !away
 		s.mu.Unlock()
+		if away {
+			_ = conn.Close()
+			continue
+		}
 		go s.serve(conn)
 	}
 }
