@@ -1,9 +1,11 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,11 +44,12 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 	}
 	for _, n := range nodes {
 		if state := unitState(ctx, n.name, "kubelet"); state.sick() {
+			log := journal(ctx, n.name, "kubelet")
 			return &provision.ProductError{
 				Component: "kubelet",
 				Doing:     fmt.Sprintf("starting on node %s (%s)", n.name, state),
-				Log:       journal(ctx, n.name, "kubelet"),
-				Err:       errors.New(firstLine(cause)),
+				Log:       log,
+				Err:       errors.New(cmp.Or(lastWords(log), firstLine(cause))),
 			}
 		}
 	}
@@ -147,6 +150,22 @@ func journal(ctx context.Context, container, name string) string {
 		return "the journal cannot be read: " + err.Error()
 	}
 	return strings.TrimSpace(string(out.Stdout))
+}
+
+// lastWords is why a program of Kubernetes ended, by its own log: it says so
+// in one line, and what waited for it only that it waited in vain.
+func lastWords(log string) string {
+	const before = `"command failed" err=`
+	at := strings.LastIndex(log, before)
+	if at < 0 {
+		return ""
+	}
+	line, _, _ := strings.Cut(log[at+len(before):], "\n")
+	text, err := strconv.Unquote(strings.TrimSpace(line))
+	if err != nil {
+		return line
+	}
+	return text
 }
 
 func firstLine(err error) string {
