@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,6 +21,11 @@ is found there with --base-url.`
 // baseURLFlag adds the flag that says where releases are published.
 func baseURLFlag(cmd *cobra.Command, base *string) {
 	cmd.Flags().StringVar(base, "base-url", "", "where releases are published (default: https://distro.eks.amazonaws.com)")
+}
+
+// imageRegistryFlag adds the flag that has images pulled from elsewhere.
+func imageRegistryFlag(cmd *cobra.Command, place *string) {
+	cmd.Flags().StringVar(place, "image-registry", "", "pull images from this mirror, HOST/PREFIX, instead of the registries that the manifest names")
 }
 
 // allowUnboundFlag adds the flag that accepts releases without digests.
@@ -134,17 +140,7 @@ func releaseTable(rel *release.Release) string {
 }
 
 // digestOf is what an asset is known by, "none" where nothing is.
-func digestOf(a release.Asset) string {
-	switch {
-	case a.Digest != "":
-		return a.Digest
-	case a.SHA256 != "":
-		return "sha256:" + a.SHA256
-	case a.SHA512 != "":
-		return "sha512:" + a.SHA512
-	}
-	return "none"
-}
+func digestOf(a release.Asset) string { return cmp.Or(a.BoundBy(), "none") }
 
 // imageRow is one image of a release.
 type imageRow struct {

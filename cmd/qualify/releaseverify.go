@@ -15,7 +15,7 @@ import (
 func (o *intakeOptions) fetchFlags(cmd *cobra.Command) {
 	o.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.imageRegistry, "image-registry", "", "pull images from this mirror, HOST/PREFIX, instead of the registries that the manifest names")
+	imageRegistryFlag(cmd, &o.imageRegistry)
 	f.IntVar(&o.parallel, "parallel", 4, "transfers at a time")
 	allowUnboundFlag(cmd, &o.allowUnbound)
 	noLiveFlag(cmd, &o.noLive)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -124,7 +125,7 @@ func (o *runOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := w.publishedAt(o.baseURL); err != nil {
+	if err := errors.Join(w.publishedAt(o.baseURL), w.imagesFrom(o.imageRegistry)); err != nil {
 		return blameEnvironment(err, used)
 	}
 	chosen, err := o.selectCells(cmd.Context(), w)

@@ -33,6 +33,7 @@ type choice struct {
 	conformance, focus, skip     string
 	workers, retries, reruns     int
 	allowUnbound, forceInvalid   bool
+	imageRegistry                string
 	strength                     int
 	seed                         uint64
 	optimize                     time.Duration
@@ -59,6 +60,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
 	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
 	baseURLFlag(cmd, &c.baseURL)
+	imageRegistryFlag(cmd, &c.imageRegistry)
 	allowUnboundFlag(cmd, &c.allowUnbound)
 	policyFlag(cmd, &c.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&c.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")

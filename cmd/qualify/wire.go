@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/images"
+	"github.com/qualify-dev/qualify/internal/release/intake"
 	"github.com/qualify-dev/qualify/internal/release/remote"
 	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/result"
@@ -71,6 +71,18 @@ func (w *workshop) publishedAt(base string) error {
 	return nil
 }
 
+// imagesFrom has images pulled from a mirror, HOST/PREFIX, where one is given.
+func (w *workshop) imagesFrom(place string) error {
+	if place == "" {
+		return nil
+	}
+	if err := images.CheckPlace(place); err != nil {
+		return usagef("--image-registry: %w", err)
+	}
+	w.store.Pull = (&images.Fetcher{Store: w.store, Client: w.published, Mirrors: images.Mirrors{All: place}}).Pull
+	return nil
+}
+
 // artifact returns the path of a verified asset. A wrong byte is the
 // release's own fault.
 func (w workshop) artifact(ctx context.Context, rel *release.Release, asset string) (string, error) {
@@ -85,8 +97,7 @@ func (w workshop) image(ctx context.Context, rel *release.Release, asset, arch s
 }
 
 func blamed(err error) error {
-	var digest *release.DigestError
-	if errors.As(err, &digest) {
+	if err != nil && intake.Fault(err) {
 		return &releaseError{err}
 	}
 	return err

@@ -198,10 +198,10 @@ func byStableName(r *Release) map[string]*Asset {
 func assetChange(from, to *Asset) (AssetChange, bool) {
 	c := AssetChange{Change: presence(from != nil, to != nil)}
 	if from != nil {
-		c.Component, c.Name, c.From = from.Component, from.Name, from.digest()
+		c.Component, c.Name, c.From = from.Component, from.Name, from.BoundBy()
 	}
 	if to != nil {
-		c.Component, c.Name, c.To = to.Component, to.Name, to.digest()
+		c.Component, c.Name, c.To = to.Component, to.Name, to.BoundBy()
 	}
 	if from != nil && to != nil {
 		if c.From == "" || c.To == "" {
@@ -229,8 +229,9 @@ func sameBytes(a, b Asset) bool {
 	return shared
 }
 
-// digest is what the asset is known by, with its algorithm.
-func (a Asset) digest() string {
+// BoundBy is the digest that the asset is known by, with its algorithm; "" where
+// the manifest has none.
+func (a Asset) BoundBy() string {
 	switch {
 	case a.Digest != "":
 		return a.Digest
