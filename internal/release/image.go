@@ -160,7 +160,16 @@ type document struct {
 // is only ever as good as the digests that are asked of it: names of its
 // entries and its index count for nothing.
 func readImage(file, digest, arch string, whole bool) (config string, err error) {
-	blobs, err := readBlobs(file, whole)
+	f, err := openRegular(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return imageIn(f, digest, arch, whole)
+}
+
+func imageIn(archive io.Reader, digest, arch string, whole bool) (config string, err error) {
+	blobs, err := readBlobs(archive, whole)
 	if err != nil {
 		return "", err
 	}
@@ -257,13 +266,8 @@ func namedImage(file string) (string, error) {
 
 // readBlobs reads the blobs of an archive, the large ones only to hash them,
 // and only where they are asked for.
-func readBlobs(file string, large bool) (map[string]blob, error) {
-	f, err := openRegular(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	in := tar.NewReader(f) // not buffered: what is passed over is not read
+func readBlobs(archive io.Reader, large bool) (map[string]blob, error) {
+	in := tar.NewReader(archive) // not buffered: what is passed over is not read
 	blobs, documents := map[string]blob{}, int64(0)
 	for entries := 0; ; entries++ {
 		h, err := in.Next()

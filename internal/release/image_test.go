@@ -142,7 +142,7 @@ func TestPropertyImagesWithAFlippedBit(t *testing.T) {
 		r := rand.New(rand.NewSource(seed))
 		data := bytes.Clone(whole)
 		data[r.Intn(len(data))] ^= 1 << r.Intn(8)
-		if got, err := readImage(fileOf(t, data), i.index, "amd64", true); err == nil && got != i.config {
+		if got, err := imageIn(bytes.NewReader(data), i.index, "amd64", true); err == nil && got != i.config {
 			t.Fatalf("seed %d: configuration %s, want %s", seed, got, i.config)
 		}
 	}
@@ -153,7 +153,7 @@ func FuzzReadImage(f *testing.F) {
 	f.Add(i.archive(f, nil))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := readImage(fileOf(t, data), i.index, "amd64", true)
+		got, err := imageIn(bytes.NewReader(data), i.index, "amd64", true)
 		if err == nil && got != i.config {
 			t.Errorf("configuration %s, want %s", got, i.config)
 		}
