@@ -336,3 +336,26 @@ func TestWhatIsGivenBesideTheRelease(t *testing.T) {
 		t.Errorf("a part without programs: %v", err)
 	}
 }
+
+// What the release has no digest of cannot be compared, and is not counted. It
+// must be an image of the release all the same, and something that runs.
+func TestImagesWithoutDigest(t *testing.T) {
+	c := newCandidate(t)
+	for i, a := range c.rel.Components[0].Assets {
+		if a.Name == "coredns-image" {
+			c.rel.Components[0].Assets[i].Digest = ""
+		}
+	}
+	got, err := c.prover().Compare(context.Background(), serve(t, c.pods(), c.machine()), c.rel)
+	must(t, err)
+	if len(got.Mismatched) > 0 || slices.ContainsFunc(got.Checked, func(l string) bool { return strings.Contains(l, coreDNS) }) {
+		t.Errorf("got %+v", got)
+	}
+	pods := c.pods()
+	pods[1].Status.ContainerStatuses[0].ImageID = ""
+	got, err = c.prover().Compare(context.Background(), serve(t, pods, c.machine()), c.rel)
+	must(t, err)
+	if len(got.Mismatched) != 1 || !strings.Contains(got.Mismatched[0], "pod coredns-1") {
+		t.Errorf("one that does not run: %+v", got)
+	}
+}

@@ -22,7 +22,8 @@ import (
 type Puller func(ctx context.Context, r *Release, a Asset, arch, file string) error
 
 // Image returns the path of an OCI archive with an image of the release,
-// verified by the digest in the manifest. Where the release has the image as a
+// verified by the digest in the manifest. One without a digest is refused,
+// unless that is allowed: then it is what its tag stands for now, every time. Where the release has the image as a
 // file it is that file; otherwise it is pulled, once.
 func (s *Store) Image(ctx context.Context, r *Release, assetName, arch string) (string, error) {
 	a, err := r.Asset(assetName)
@@ -31,6 +32,8 @@ func (s *Store) Image(ctx context.Context, r *Release, assetName, arch string) (
 		return "", fmt.Errorf("fetching image: %w", err)
 	case a.Type != Image:
 		return "", fmt.Errorf("fetching image %s: it is a file", a.Name)
+	case a.Digest == "" && s.AllowUnbound:
+		return s.pullImage(ctx, r, a, arch)
 	case a.Digest == "":
 		return "", &UnboundError{Release: r.Name, Asset: a.Name}
 	}
@@ -63,7 +66,7 @@ func (s *Store) pullImage(ctx context.Context, r *Release, a Asset, arch string)
 	key := sha256.Sum256([]byte(a.URI + " " + a.Digest + " " + arch))
 	name := path.Join("images", hex.EncodeToString(key[:])+".tar")
 	file := filepath.Join(s.Dir, filepath.FromSlash(name))
-	if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() {
+	if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() && a.Digest != "" {
 		if _, err = readImage(file, a.Digest, arch, true); err == nil {
 			return file, nil
 		}
@@ -80,17 +83,33 @@ func (s *Store) pullImage(ctx context.Context, r *Release, a Asset, arch string)
 	if err := s.Pull(ctx, r, a, arch, written); err != nil {
 		return "", fmt.Errorf("pulling image %s@%s: %w", a.URI, a.Digest, err)
 	}
-	var wrong *wrongBlob
-	switch _, err := readImage(written, a.Digest, arch, true); {
-	case errors.As(err, &wrong):
-		return "", &DigestError{Asset: a.Name, URI: a.URI, Want: wrong.want, Got: wrong.got}
-	case err != nil:
-		return "", fmt.Errorf("pulling image %s@%s: %w", a.URI, a.Digest, err)
+	if err := checkPulled(written, a, arch); err != nil {
+		return "", err
 	}
 	if err := root.Rename(partial, name); err != nil {
 		return "", fmt.Errorf("pulling image %s: %w", a.URI, err)
 	}
 	return file, nil
+}
+
+// checkPulled makes sure that an archive holds an image whole: the release's,
+// or of one without a digest the one that the archive itself names.
+func checkPulled(file string, a Asset, arch string) error {
+	digest, err := a.Digest, error(nil)
+	if digest == "" {
+		digest, err = namedImage(file)
+	}
+	if err == nil {
+		_, err = readImage(file, digest, arch, true)
+	}
+	var wrong *wrongBlob
+	if errors.As(err, &wrong) {
+		return &DigestError{Asset: a.Name, URI: a.URI, Want: wrong.want, Got: wrong.got}
+	}
+	if err != nil {
+		return fmt.Errorf("pulling image %s@%s: %w", a.URI, digest, err)
+	}
+	return nil
 }
 
 // ImageConfig returns the digest of the configuration of an image in an OCI
@@ -141,7 +160,16 @@ type document struct {
 // is only ever as good as the digests that are asked of it: names of its
 // entries and its index count for nothing.
 func readImage(file, digest, arch string, whole bool) (config string, err error) {
-	blobs, err := readBlobs(file, whole)
+	f, err := openRegular(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return imageIn(f, digest, arch, whole)
+}
+
+func imageIn(archive io.Reader, digest, arch string, whole bool) (config string, err error) {
+	blobs, err := readBlobs(archive, whole)
 	if err != nil {
 		return "", err
 	}
@@ -208,15 +236,38 @@ func readDocument(blobs map[string]blob, digest string) (document, error) {
 	return d, nil
 }
 
-// readBlobs reads the blobs of an archive, the large ones only to hash them,
-// and only where they are asked for.
-func readBlobs(file string, large bool) (map[string]blob, error) {
+// namedImage returns the digest of the one image that an archive's index names.
+func namedImage(file string) (string, error) {
 	f, err := openRegular(file)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer f.Close()
-	in := tar.NewReader(f) // not buffered: what is passed over is not read
+	in := tar.NewReader(f)
+	for range mostBlobs {
+		h, err := in.Next()
+		if err != nil {
+			return "", fmt.Errorf("finding the index of its archive: %w", err)
+		}
+		if path.Clean(h.Name) != "index.json" || h.Typeflag != tar.TypeReg {
+			continue
+		}
+		var index document
+		if err := json.NewDecoder(io.LimitReader(in, mostDocument)).Decode(&index); err != nil {
+			return "", fmt.Errorf("reading the index of its archive: %w", err)
+		}
+		if len(index.Manifests) != 1 {
+			return "", fmt.Errorf("its archive has %d images", len(index.Manifests))
+		}
+		return index.Manifests[0].Digest, nil
+	}
+	return "", fmt.Errorf("its archive has more than %d entries", mostBlobs)
+}
+
+// readBlobs reads the blobs of an archive, the large ones only to hash them,
+// and only where they are asked for.
+func readBlobs(archive io.Reader, large bool) (map[string]blob, error) {
+	in := tar.NewReader(archive) // not buffered: what is passed over is not read
 	blobs, documents := map[string]blob{}, int64(0)
 	for entries := 0; ; entries++ {
 		h, err := in.Next()

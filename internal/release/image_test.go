@@ -142,7 +142,7 @@ func TestPropertyImagesWithAFlippedBit(t *testing.T) {
 		r := rand.New(rand.NewSource(seed))
 		data := bytes.Clone(whole)
 		data[r.Intn(len(data))] ^= 1 << r.Intn(8)
-		if got, err := readImage(fileOf(t, data), i.index, "amd64", true); err == nil && got != i.config {
+		if got, err := imageIn(bytes.NewReader(data), i.index, "amd64", true); err == nil && got != i.config {
 			t.Fatalf("seed %d: configuration %s, want %s", seed, got, i.config)
 		}
 	}
@@ -153,7 +153,7 @@ func FuzzReadImage(f *testing.F) {
 	f.Add(i.archive(f, nil))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := readImage(fileOf(t, data), i.index, "amd64", true)
+		got, err := imageIn(bytes.NewReader(data), i.index, "amd64", true)
 		if err == nil && got != i.config {
 			t.Errorf("configuration %s, want %s", got, i.config)
 		}
@@ -356,5 +356,51 @@ func TestProgramsThatAreNotTaken(t *testing.T) {
 	var digest *DigestError
 	if _, _, err := (&Store{Dir: t.TempDir()}).Program(t.Context(), r, "amd64", "kubeadm"); !errors.As(err, &digest) {
 		t.Errorf("wrong bytes: %v", err)
+	}
+}
+
+// An image without a digest is what its tag stands for, asked for every time,
+// and still a whole image.
+func TestImagesWithoutDigest(t *testing.T) {
+	i := sampleOCI()
+	r := withImage(i)
+	r.Components[0].Assets[0].Digest = ""
+	index := `{"manifests":[{"digest":"` + i.index + `"}]}`
+	pulls := 0
+	var changed func(string, *string) bool
+	s := &Store{Dir: t.TempDir(), AllowUnbound: true, Pull: func(_ context.Context, _ *Release, _ Asset, _, file string) error {
+		pulls++
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		addEntry(t, w, tar.Header{Typeflag: tar.TypeReg, Name: "index.json"}, index)
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return os.WriteFile(file, append(b.Bytes(), i.archive(t, changed)...), 0o600)
+	}}
+	for range 2 {
+		file, err := s.Image(t.Context(), r, "pause-image", "amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ImageConfig(file, i.index, "amd64"); err != nil || got != i.config {
+			t.Errorf("configuration %s, %v", got, err)
+		}
+	}
+	if pulls != 2 {
+		t.Errorf("pulled %d times", pulls)
+	}
+	for want, bad := range map[string]string{
+		"2 images": `{"manifests":[{"digest":"a"},{"digest":"b"}]}`, "reading the index": "garbage", "no such image": `{"manifests":[{"digest":"a"}]}`,
+	} {
+		index = bad
+		if _, err := s.Image(t.Context(), r, "pause-image", "amd64"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", bad, err, want)
+		}
+	}
+	index = `{"manifests":[{"digest":"` + i.index + `"}]}`
+	changed = func(d string, _ *string) bool { return d != i.config }
+	if _, err := s.Image(t.Context(), r, "pause-image", "amd64"); err == nil || !strings.Contains(err.Error(), "lacks") {
+		t.Errorf("half an image: %v", err)
 	}
 }

@@ -127,6 +127,39 @@ func TestPreloadOfOtherImages(t *testing.T) {
 	}
 }
 
+// An image without a digest is on the node, or the node is not the release.
+func TestPreloadWithoutDigests(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		l, n := eksLayout(t)
+		l.store.AllowUnbound = true
+		inner := l.store.Pull
+		l.store.Pull = func(ctx context.Context, r *release.Release, a release.Asset, arch, file string) error {
+			if a.Digest != "" {
+				return inner(ctx, r, a, arch, file)
+			}
+			_, digest := manifestOf(a.Name)
+			var b bytes.Buffer
+			w := tar.NewWriter(&b)
+			index := fmt.Sprintf(`{"manifests":[{"digest":%q}]}`, digest)
+			err := errors.Join(w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "index.json", Size: int64(len(index)), Mode: 0o644}))
+			_, writeErr := io.WriteString(w, index)
+			data := append(b.Bytes(), make([]byte, 512-len(index))...)
+			data = append(data, archiveOf(t, a.Name)...)
+			if !lost {
+				n.takes[string(data)] = a.URI + "@" + digest
+			}
+			return errors.Join(err, writeErr, os.WriteFile(file, data, 0o600))
+		}
+		for i := range l.rel.Components[0].Assets {
+			l.rel.Components[0].Assets[i].Digest = ""
+		}
+		err := l.preload(t.Context(), n)
+		if (err != nil) != lost || err != nil && !strings.Contains(err.Error(), "on the node has digest") {
+			t.Errorf("lost %v: %v", lost, err)
+		}
+	}
+}
+
 // A kubeadm that does not work is for the cluster's making to find out: there
 // the release is blamed for it.
 func TestPreloadWithABrokenKubeadm(t *testing.T) {
