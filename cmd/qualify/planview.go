@@ -18,7 +18,7 @@ type counts struct {
 	raw, possible int
 }
 
-func (s selected) counts() counts { return counts{raw: s.Raw, possible: s.possible} }
+func (s selected) counts() counts { return counts{raw: s.Raw, possible: len(s.whole.Cells)} }
 
 // planTable shows a plan to people.
 func planTable(plan run.Plan, of counts) string {
