@@ -47,7 +47,7 @@ func cellNote(c run.PlanCell) string {
 		notes = append(notes, "required")
 	}
 	if c.Blocked != "" {
-		notes = append(notes, "cannot be run here: "+c.Blocked)
+		notes = append(notes, "cannot be run here: "+strings.TrimPrefix(c.Blocked, "unsupported here: "))
 	}
 	return strings.Join(notes, "; ")
 }
