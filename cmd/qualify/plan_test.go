@@ -211,6 +211,18 @@ func TestPlanExplains(t *testing.T) {
 	}
 }
 
+func TestPlanOfForcedCells(t *testing.T) {
+	w := wideWorld(t)
+	plan, _ := w.planOf(t, "--os", "debian-11", "--provisioner", "fake", "--force-invalid", "--verify")
+	if len(plan.Cells) != 1 || !strings.HasPrefix(plan.Cells[0].Forced, "containerd 1.4.13 of debian-11 has no CRI v1") {
+		t.Errorf("cells %+v", plan.Cells)
+	}
+	table := w.call(t.Context(), append(append([]string{"plan"}, w.flags()...), "--os", "debian-11", "--force-invalid")...).stdout
+	if !strings.Contains(table, "forced: containerd 1.4.13 of debian-11") {
+		t.Error(table)
+	}
+}
+
 // A saved plan is executed exactly, and its hash is in the verdict.
 func TestRunExecutesASavedPlan(t *testing.T) {
 	w := wideWorld(t)

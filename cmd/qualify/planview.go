@@ -46,6 +46,9 @@ func cellNote(c run.PlanCell) string {
 	if c.Required {
 		notes = append(notes, "required")
 	}
+	if c.Forced != "" {
+		notes = append(notes, "forced: "+c.Forced)
+	}
 	if c.Blocked != "" {
 		notes = append(notes, "cannot be run here: "+strings.TrimPrefix(c.Blocked, "unsupported here: "))
 	}
