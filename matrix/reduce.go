@@ -37,7 +37,7 @@ func (m *Matrix) Reduce(ctx context.Context, r Request, e Expansion, how Reducti
 	if len(r.Only) > 0 {
 		return nil, Coverage{}, fmt.Errorf("reducing %s: cells that are named one by one are not reduced; leave one of the two out", m.File)
 	}
-	model, err := m.model(r)
+	model, err := m.model(r, e)
 	if err != nil {
 		return nil, Coverage{}, err
 	}
@@ -62,10 +62,11 @@ func (m *Matrix) Reduce(ctx context.Context, r Request, e Expansion, how Reducti
 	return cells, Coverage{Strength: result.Strength, Covered: result.Covered, Total: result.Covered, Uncovered: []map[string]string{}}, checkIDs(cells)
 }
 
-// Verify finds out what cells cover, by a checker that shares nothing with
-// what made them. A strength of the number of axes asks for every cell.
-func (m *Matrix) Verify(ctx context.Context, r Request, cells []Cell, strength int) (Coverage, error) {
-	model, err := m.model(r)
+// Verify finds out what some of the cells that a request selects cover, by a
+// checker that shares nothing with what made them. A strength of the number of
+// axes asks for every cell.
+func (m *Matrix) Verify(ctx context.Context, r Request, e Expansion, cells []Cell, strength int) (Coverage, error) {
+	model, err := m.model(r, e)
 	if err != nil {
 		return Coverage{}, err
 	}
@@ -93,9 +94,9 @@ func (m *Matrix) Verify(ctx context.Context, r Request, cells []Cell, strength i
 }
 
 // model is the request for the search: the selected values, and constraints
-// over as few axes as each rule looks at. Its valid rows are the cells that
-// Select gives; a test holds the two together.
-func (m *Matrix) model(r Request) (cover.Model, error) {
+// over as few axes as each rule looks at. Its valid rows are the cells of the
+// expansion; a test holds the two together.
+func (m *Matrix) model(r Request, e Expansion) (cover.Model, error) {
 	chosen, err := m.choose(r)
 	if err != nil {
 		return cover.Model{}, err
@@ -109,6 +110,10 @@ func (m *Matrix) model(r Request) (cover.Model, error) {
 		}
 		model.Axes = append(model.Axes, axis)
 	}
+	if r.Force || len(r.Only) > 0 || m.picks(r) {
+		model.Constraints = m.membership(e)
+		return model, nil
+	}
 	v := m.validity(r.AsOf)
 	model.Constraints = slices.Concat(
 		v.constraints(RuleSupport, nil, v.supported, m.eachAxis()...),
@@ -118,6 +123,30 @@ func (m *Matrix) model(r Request) (cover.Model, error) {
 		m.exclusions(),
 	)
 	return model, nil
+}
+
+// picks says whether cells were thinned on an axis.
+func (m *Matrix) picks(r Request) bool {
+	return slices.ContainsFunc(m.Axes, func(a Axis) bool { return a.First && len(r.Want[a.Name]) == 0 })
+}
+
+// membership leaves the cells of an expansion and no others, where no rule says
+// in few axes which those are.
+func (m *Matrix) membership(e Expansion) []cover.Constraint {
+	var axes []string
+	for _, axis := range m.Axes {
+		axes = append(axes, axis.Name)
+	}
+	key := func(values []string) string { return fmt.Sprintf("%q", values) }
+	in := make(map[string]bool, len(e.Cells))
+	for _, cell := range e.Cells {
+		values := make([]string, len(axes))
+		for i, axis := range axes {
+			values[i] = cell.Values[axis]
+		}
+		in[key(values)] = true
+	}
+	return []cover.Constraint{{Name: "selected", Axes: axes, Forbids: func(values []string) bool { return !in[key(values)] }}}
 }
 
 // constraints makes a rule of validity one of the search. It looks at the axes

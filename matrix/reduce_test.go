@@ -11,8 +11,8 @@ import (
 )
 
 // walked lists the ids of the model's valid rows, in order.
-func walked(t interface{ Fatal(...any) }, m *Matrix, r Request) []string {
-	model, err := m.model(r)
+func walked(t interface{ Fatal(...any) }, m *Matrix, r Request, e Expansion) []string {
+	model, err := m.model(r, e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +48,40 @@ func TestModelIsTheMatrix(t *testing.T) {
 			if err != nil {
 				t.Fatal(name, err)
 			}
-			if got := walked(t, m, r); !slices.Equal(got, idsOf(e.Cells)) {
+			if got := walked(t, m, r, e); !slices.Equal(got, idsOf(e.Cells)) {
 				t.Errorf("%s, %+v: the model has %d rows, Select %d cells", name, r, len(got), len(e.Cells))
 			}
+		}
+	}
+}
+
+// Where an axis picks its first value, or cells that cannot be are forced, no
+// rule is left that the search could be told; it knows the cells themselves.
+func TestModelOfPickedCells(t *testing.T) {
+	data, name := Default()
+	m, err := Load(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Request{{}, {Force: true}, {Want: Selection{Containerd: {"os", "v1.7.32"}}}, {Want: Selection{Containerd: {"os"}}, Force: true}} {
+		r.AsOf = day
+		e, err := m.Select(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := walked(t, m, r, e), idsOf(e.Cells)
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v: the model has %d rows, Select %d cells", r, len(got), len(want))
+		}
+		cells, covers, err := m.Reduce(t.Context(), r, e, Reduction{Strength: 2, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := m.Verify(t.Context(), r, e, cells, 2)
+		if err != nil || seen.Covered != covers.Covered || len(seen.Uncovered)+len(seen.Problems) > 0 {
+			t.Errorf("%+v: claimed %d, found %d of %d, %v %v", r, covers.Covered, seen.Covered, seen.Total, seen.Problems, err)
 		}
 	}
 }
@@ -62,7 +93,7 @@ func TestPropertyModelIsTheMatrix(t *testing.T) {
 		if err != nil {
 			return
 		}
-		if got := walked(rt, m, Request{AsOf: day}); !slices.Equal(got, idsOf(e.Cells)) {
+		if got := walked(rt, m, Request{AsOf: day}, e); !slices.Equal(got, idsOf(e.Cells)) {
 			rt.Errorf("the model has %v, Select %v", got, idsOf(e.Cells))
 		}
 	})
@@ -91,17 +122,17 @@ func TestReduce(t *testing.T) {
 				t.Errorf("%v cannot be: %v", c.Values, why)
 			}
 		}
-		seen, err := m.Verify(t.Context(), r, cells, strength)
+		seen, err := m.Verify(t.Context(), r, e, cells, strength)
 		if err != nil || len(seen.Uncovered) > 0 || len(seen.Problems) > 0 || seen.Covered != claimed.Covered || seen.Total != claimed.Total {
 			t.Errorf("strength %d: claimed %d of %d, found %d of %d, %v %v %v", strength, claimed.Covered, claimed.Total, seen.Covered, seen.Total, seen.Uncovered, seen.Problems, err)
 		}
 		// With a cell less, something is missing and is named.
-		seen, err = m.Verify(t.Context(), r, cells[:len(cells)-1], strength)
+		seen, err = m.Verify(t.Context(), r, e, cells[:len(cells)-1], strength)
 		if err != nil || len(seen.Uncovered) == 0 || seen.Total != claimed.Total || len(seen.Uncovered[0]) != strength {
 			t.Errorf("strength %d: a cell less gives %d of %d, %v, %v", strength, seen.Covered, seen.Total, seen.Uncovered, err)
 		}
 	}
-	all, err := m.Verify(t.Context(), r, e.Cells, len(m.Axes))
+	all, err := m.Verify(t.Context(), r, e, e.Cells, len(m.Axes))
 	if err != nil || len(all.Uncovered) > 0 || all.Covered != len(e.Cells) || len(all.Problems) > 0 {
 		t.Errorf("all cells are %d of %d, %v, %v", all.Covered, all.Total, all.Problems, err)
 	}
@@ -111,11 +142,11 @@ func TestReduce(t *testing.T) {
 func TestVerifyRefusesInvalidCells(t *testing.T) {
 	m := load(t, small)
 	cells := []Cell{NewCell(map[string]string{OS: "debian-12", K8s: "v1.34.4"})} // excluded
-	seen, err := m.Verify(t.Context(), Request{AsOf: day}, cells, 2)
+	seen, err := m.Verify(t.Context(), Request{AsOf: day}, selectCells(t, m, Request{}), cells, 2)
 	if err != nil || len(seen.Problems) != 1 || !strings.Contains(seen.Problems[0], "m.yaml:18") {
 		t.Errorf("problems %q, %v", seen.Problems, err)
 	}
-	if _, err := m.Verify(t.Context(), Request{AsOf: day}, []Cell{NewCell(map[string]string{OS: "solaris", K8s: "v1.34.4"})}, 2); err == nil {
+	if _, err := m.Verify(t.Context(), Request{AsOf: day}, selectCells(t, m, Request{}), []Cell{NewCell(map[string]string{OS: "solaris", K8s: "v1.34.4"})}, 2); err == nil {
 		t.Error("a cell of another matrix is verified")
 	}
 }

@@ -118,7 +118,7 @@ func TestEKSDistroCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, err := m.Verify(t.Context(), r, cells, strength)
+		seen, err := m.Verify(t.Context(), r, e, cells, strength)
 		if err != nil || len(seen.Uncovered)+len(seen.Problems) > 0 || seen.Covered != claimed.Covered {
 			t.Errorf("strength %d: %d uncovered, %v, %v", strength, len(seen.Uncovered), seen.Problems, err)
 		}

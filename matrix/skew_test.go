@@ -37,6 +37,8 @@ func TestSkew(t *testing.T) {
 		{"v1.28.0", "kubelet=v1.25.0 kubeadm=v1.29.0", "kubelet-by-kubeadm"},
 		{"v1.27.0", "kubelet=v1.24.0 kube-proxy=v1.25.0", "kubelet kubeadm"},
 		{"v1.26.0", "kubelet=v1.24.0", "kubeadm"},
+		{"v1.28.0", "kubelet=v1.26.0", "kubeadm"},
+		{"v1.29.0", "kubelet=v1.27.0", ""},
 		// While an upgrade goes on, the newest bounds below and the oldest above.
 		{"v1.37.2", "kube-apiserver=v1.36.0 kubelet=v1.37.0", "kubelet"},
 		{"v1.37.2", "kube-apiserver=v1.36.0 kubelet=v1.36.0", ""},

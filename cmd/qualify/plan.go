@@ -223,18 +223,18 @@ func (o *runOptions) workersOf(m *matrix.Matrix) int {
 // than that the checker has to find out.
 func (s selected) guaranteed(ctx context.Context, plan run.Plan) (*run.Guarantee, error) {
 	switch {
-	case len(plan.Cells) == len(s.Cells):
+	case len(plan.Cells) == s.chosen:
 		return s.guarantee, nil
 	case s.guarantee.Strength < len(s.matrix.Axes):
 		covers, err := s.measure(ctx, plan)
 		return guaranteeOf(covers), err
 	}
-	g := &run.Guarantee{Strength: s.guarantee.Strength, Covered: len(plan.Cells), Total: len(s.Cells)}
+	g := &run.Guarantee{Strength: s.guarantee.Strength, Covered: len(plan.Cells), Total: len(s.whole.Cells)}
 	planned := map[string]bool{}
 	for _, c := range plan.Cells {
 		planned[c.ID] = true
 	}
-	for _, c := range s.Cells {
+	for _, c := range s.whole.Cells {
 		if !planned[c.ID] {
 			g.Uncovered = append(g.Uncovered, maps.Clone(c.Values))
 		}

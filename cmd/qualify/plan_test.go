@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/qualify-dev/qualify/internal/planning"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
@@ -209,6 +211,18 @@ func TestPlanExplains(t *testing.T) {
 	}
 }
 
+func TestPlanOfForcedCells(t *testing.T) {
+	w := wideWorld(t)
+	plan, _ := w.planOf(t, "--os", "debian-11", "--provisioner", "fake", "--force-invalid", "--verify")
+	if len(plan.Cells) != 1 || !strings.HasPrefix(plan.Cells[0].Forced, "containerd 1.4.13 of debian-11 has no CRI v1") {
+		t.Errorf("cells %+v", plan.Cells)
+	}
+	table := w.call(t.Context(), append(append([]string{"plan"}, w.flags()...), "--os", "debian-11", "--force-invalid")...).stdout
+	if !strings.Contains(table, "forced: containerd 1.4.13 of debian-11") {
+		t.Error(table)
+	}
+}
+
 // A saved plan is executed exactly, and its hash is in the verdict.
 func TestRunExecutesASavedPlan(t *testing.T) {
 	w := wideWorld(t)
@@ -316,5 +330,48 @@ func TestRunSaysWhatItStandsFor(t *testing.T) {
 	}
 	if g := plan.Guarantee; g == nil || g.Strength != 2 || g.Covered != 3 || g.Total != 3 || plan.AsOf == "" {
 		t.Errorf("guarantee %+v as of %s", g, plan.AsOf)
+	}
+}
+
+// A field that is added to plans is added to their schema too.
+func TestPlanSchemaHasEveryField(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository(), "schema", "plan.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	cell := schema.Defs["cell"].Properties
+	for _, pair := range []struct {
+		of         any
+		properties map[string]*jsonschema.Schema
+	}{
+		{run.Plan{}, schema.Properties},
+		{run.Budgets{}, schema.Properties["budgets"].Properties},
+		{run.Guarantee{}, schema.Properties["guarantee"].Properties},
+		{run.Excluded{}, schema.Defs["excluded"].Properties},
+		{run.PlanCell{}, cell},
+		{run.Estimate{}, cell["estimate"].Properties},
+		{result.ReleaseRef{}, cell["release"].Properties},
+		{result.ComponentRef{}, cell["components"].Items.Properties},
+		{result.PlanSuite{}, cell["suites"].Items.Properties},
+	} {
+		fields := map[string]bool{}
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(pair.of)) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+				fields[name] = true
+			}
+		}
+		for name := range pair.properties {
+			if !fields[name] {
+				t.Errorf("%T has no field %s, and the schema has", pair.of, name)
+			}
+			delete(fields, name)
+		}
+		for name := range fields {
+			t.Errorf("the schema lacks %s of %T", name, pair.of)
+		}
 	}
 }

@@ -18,7 +18,7 @@ type counts struct {
 	raw, possible int
 }
 
-func (s selected) counts() counts { return counts{raw: s.Raw, possible: s.possible} }
+func (s selected) counts() counts { return counts{raw: s.Raw, possible: len(s.whole.Cells)} }
 
 // planTable shows a plan to people.
 func planTable(plan run.Plan, of counts) string {
@@ -46,8 +46,11 @@ func cellNote(c run.PlanCell) string {
 	if c.Required {
 		notes = append(notes, "required")
 	}
+	if c.Forced != "" {
+		notes = append(notes, "forced: "+c.Forced)
+	}
 	if c.Blocked != "" {
-		notes = append(notes, "cannot be run here: "+c.Blocked)
+		notes = append(notes, "cannot be run here: "+strings.TrimPrefix(c.Blocked, "unsupported here: "))
 	}
 	return strings.Join(notes, "; ")
 }

@@ -52,7 +52,7 @@ func (s selected) measure(ctx context.Context, plan run.Plan) (matrix.Coverage, 
 	for i, c := range plan.Cells {
 		cells[i] = matrix.Cell{ID: c.ID, Values: c.Values}
 	}
-	return s.matrix.Verify(ctx, s.request, cells, s.guarantee.Strength)
+	return s.matrix.Verify(ctx, s.request, s.whole, cells, s.guarantee.Strength)
 }
 
 // verifyTime is when a verification is given up.

@@ -232,7 +232,10 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
 	}
-	plan.AsOf, plan.Matrix, plan.Guarantee = s.request.AsOf, s.matrix.File, s.guarantee
+	plan.AsOf, plan.Matrix = s.request.AsOf, s.matrix.File
+	if plan.Guarantee, err = s.guaranteed(ctx, plan); err != nil {
+		return run.Plan{}, nil, err
+	}
 	if plan, err = plan.Sealed(); err != nil {
 		return run.Plan{}, nil, err
 	}

@@ -95,7 +95,8 @@ func (c *choice) request() (matrix.Request, error) {
 type selected struct {
 	matrix *matrix.Matrix
 	matrix.Expansion
-	possible  int // cells that can be; Cells has fewer of them after a reduction
+	whole     matrix.Expansion // before a reduction, and before what cannot be made here was set aside
+	chosen    int              // cells that are meant to be run, here or elsewhere
 	guarantee *run.Guarantee
 	request   matrix.Request
 	suites    []string
@@ -197,10 +198,11 @@ func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, err
 	if err != nil {
 		return selected{}, &usageError{elsewhere(err, m)}
 	}
-	s := selected{matrix: m, Expansion: expansion, possible: len(expansion.Cells), request: r, suites: o.suiteNames(m), entries: map[string]provision.Entry{}}
+	s := selected{matrix: m, Expansion: expansion, whole: expansion, request: r, suites: o.suiteNames(m), entries: map[string]provision.Entry{}}
 	if err := o.reduce(ctx, &s); err != nil {
 		return selected{}, err
 	}
+	s.chosen = len(s.Cells)
 	o.check(&s)
 	return s, nil
 }
