@@ -18,6 +18,9 @@ type unit struct {
 	tests           map[string]string // file name -> package whose test binary it is
 	tags            string
 	ldflags         func(fetched) string
+	// needs are further packages, whose sources have to be there before anything
+	// is compiled: what a later unit lacks should not be found out in an hour.
+	needs []string
 }
 
 // compileVersion is part of every key: raise it when the way of compiling
@@ -60,6 +63,12 @@ func (b *builder) compileInto(ctx context.Context, dir string, f fetched, u unit
 		return err
 	}
 	flags = append(flags, "-modfile="+filepath.Join(work, "go.mod"))
+	if len(u.needs) > 0 {
+		args := append([]string{"list", "-deps", "-test", "-f", "{{.ImportPath}}"}, flags...)
+		if _, err := b.tool.run(ctx, f.Dir, append(args, u.needs...)...); err != nil {
+			return fmt.Errorf("fetching the sources of all of %s %s: %w", f.Path, f.Version, err)
+		}
+	}
 	for _, name := range sortedKeys(u.programs) {
 		args := append([]string{"build", "-o", filepath.Join(dir, name)}, flags...)
 		if _, err := b.tool.run(ctx, f.Dir, append(args, u.programs[name])...); err != nil {

@@ -194,3 +194,24 @@ func TestSmallComponentsAreReproducible(t *testing.T) {
 		t.Errorf("tarballs %v, images %v", tarballs, images)
 	}
 }
+
+// What a later unit lacks is said before anything is compiled.
+func TestCompileLooksForAllSourcesFirst(t *testing.T) {
+	module := fakeModule{"example.test/tiny", "v1.2.3", map[string]string{
+		"go.mod":         "module example.test/tiny\n\ngo 1.21\n\nrequire example.test/refused v0.0.0\n\nreplace example.test/refused => ./refused\n",
+		"cmd/b/main.go":  tiny("b"),
+		"late/x_test.go": "package late\n\nimport _ \"example.test/refused\"\n",
+	}}
+	serve(t, []fakeModule{module})
+	b := newBuilder(t, fakeVersion)
+	u := unit{module: module.path, version: module.version, programs: map[string]string{"second": "./cmd/b"}}
+	_, err := b.compile(t.Context(), u)
+	must(t, err)
+	u.programs, u.needs = map[string]string{"third": "./cmd/b"}, []string{"./late"}
+	if _, err = b.compile(t.Context(), u); err == nil || !strings.Contains(err.Error(), "fetching the sources of all of example.test/tiny v1.2.3") || !strings.Contains(err.Error(), "example.test/refused") {
+		t.Errorf("%v", err)
+	}
+	u.needs = []string{"./cmd/b"}
+	_, err = b.compile(t.Context(), u)
+	must(t, err)
+}

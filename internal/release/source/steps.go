@@ -65,9 +65,11 @@ func buildKubernetes(ctx context.Context, b *builder) error {
 	for _, name := range kubernetesPrograms {
 		programs[name] = "./cmd/" + name
 	}
-	dir, err := b.compile(ctx, unit{module: kubernetesModule, version: b.version, programs: programs, tags: kubernetesTags, ldflags: func(f fetched) string {
-		return kubernetesVersionFlags(f, b.layout.gitVersion)
-	}})
+	dir, err := b.compile(ctx, unit{
+		module: kubernetesModule, version: b.version, programs: programs, tags: kubernetesTags,
+		ldflags: func(f fetched) string { return kubernetesVersionFlags(f, b.layout.gitVersion) },
+		needs:   []string{"./test/e2e"}, // of buildTests
+	})
 	if err != nil {
 		return err
 	}
