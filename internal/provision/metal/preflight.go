@@ -143,6 +143,7 @@ func judge(m machine, w want) []Problem {
 	add(len(f.swap) > 0, "swapoff -a, and take it out of /etc/fstab", "it swaps to %s", strings.Join(f.swap, ", "))
 	add(f.cgroups == "", "boot with cgroups", "it has no cgroups")
 	add(len(f.missingModules) > 0, "install the kernel's modules", "the kernel has no %s", strings.Join(f.missingModules, ", "))
+	add(f.ownNames(), "name one in /etc/resolv.conf, or run systemd-resolved", "it has no DNS server but itself (%s), and its pods cannot ask that", strings.Join(f.nameservers, ", "))
 	for _, port := range f.ports {
 		needed := port == 10250 || port == 10256 || m.Role == inventory.ControlPlane
 		add(needed, "stop what listens there (ss -ltnp)", "port %d is taken", port)

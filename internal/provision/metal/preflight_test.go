@@ -74,6 +74,7 @@ func TestPreflightFindsEverything(t *testing.T) {
 			s.actors[1].cuts = []string{fmt.Sprintf("127.0.0.1 %d", s.inv.Hosts[2].Access.Port), "198.51.100.1 22"}
 		}, []string{"h1: it does not reach host h2 at 127.0.0.1"}},
 		"gone": {func(s *stage) { s.actors[1].Close() }, []string{"h1: the host cannot be reached"}},
+		"DNS":  {func(s *stage) { s.actors[1].set("nameserver", "127.0.0.11,::1") }, []string{"h1: it has no DNS server but itself (127.0.0.11, ::1)"}},
 		"several": {func(s *stage) {
 			for _, a := range s.actors {
 				a.set("disk", "1")
