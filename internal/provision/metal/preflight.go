@@ -130,6 +130,7 @@ func judge(m machine, w want) []Problem {
 	default:
 		add(!slices.Contains(os.Arches, f.arch), "use another host", "%s is not known on %s", os.Name, f.arch)
 	}
+	add(os.CgroupV2 != "" && f.cgroups == "v1", "boot it with control groups of version 2", "%s", os.CgroupV2)
 	add(w.arch != "" && f.arch != w.arch, "use a host of the release's architecture", "it is %s, the release is for %s", f.arch, w.arch)
 	add(f.init != "systemd", "use a host that systemd runs", "its first process is %q", f.init)
 	add(f.hostname == "" || f.machineID == "", "set them: hostnamectl, systemd-machine-id-setup", "it has no hostname or no machine-id")

@@ -36,6 +36,7 @@ tail -n +2 /proc/swaps | while read -r device _; do echo "$device"; done | sort
 section units
 echo "containerd $(systemctl is-enabled containerd 2>/dev/null | head -n 1) $(systemctl is-active containerd 2>/dev/null | head -n 1)" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'
 echo "kubelet $(systemctl is-enabled kubelet 2>/dev/null | head -n 1) $(systemctl is-active kubelet 2>/dev/null | head -n 1)" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'
+echo "ufw $(systemctl is-enabled ufw 2>/dev/null | head -n 1) $(systemctl is-active ufw 2>/dev/null | head -n 1)" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'
 section files
 {
 find /etc /opt /usr/local /usr/libexec /root /home -xdev \( -path /root/.cache -o -path /var/lib/qualify -o -name '.*.swp' \) -prune -o -type d -printf '%p d %m %u\n' -o -type l -printf '%p l %l\n' -o -printf '%p %y %m %u %s\n' 2>/dev/null
