@@ -49,6 +49,9 @@ func All() []OS {
 		debian11(),
 		debian12(),
 		debian13(),
+		ubuntu2004(),
+		ubuntu2204(),
+		ubuntu2404(),
 	}
 }
 

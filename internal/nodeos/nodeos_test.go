@@ -44,3 +44,38 @@ func TestFindNamesWhatIsKnown(t *testing.T) {
 		t.Errorf("solaris: %v", err)
 	}
 }
+
+// Where a host can become a node, all that it takes is said.
+func TestEveryHostIsComplete(t *testing.T) {
+	hosts := 0
+	for _, os := range All() {
+		h := os.Host
+		if h == nil {
+			continue
+		}
+		hosts++
+		if !strings.HasPrefix(h.BinDir, "/") || !slices.IsSorted(h.Packages) || !slices.Contains(h.Packages, "containerd") {
+			t.Errorf("%s: programs in %q, packages %q", os.ID, h.BinDir, h.Packages)
+		}
+		m := h.Manager
+		for name, script := range map[string]string{"list": m.List, "missing": m.Missing, "plan": m.Plan, "refresh": m.Refresh, "install": m.Install, "remove": m.Remove} {
+			if script == "" || m.Name == "" {
+				t.Errorf("%s: the package manager %q has no %s", os.ID, m.Name, name)
+			}
+		}
+	}
+	if hosts < 6 {
+		t.Errorf("%d operating systems can be hosts", hosts)
+	}
+}
+
+func TestByRelease(t *testing.T) {
+	for _, want := range All() {
+		if os, err := ByRelease(want.ReleaseID, want.ReleaseVersion); err != nil || os.ID != want.ID {
+			t.Errorf("%s: %s, %v", want.ID, os.ID, err)
+		}
+	}
+	if _, err := ByRelease("debian", "12.5"); err == nil || !strings.Contains(err.Error(), `"debian" "12.5" is not known`) {
+		t.Errorf("%v", err)
+	}
+}

@@ -74,7 +74,11 @@ func (c nodeConfig) kubeadm() (string, error) {
 	if c.facts.lessRights {
 		line("featureGates: {KubeletInUserNamespace: true}")
 	}
-	return strings.TrimSuffix(s.String(), "\n") + "\n", nil
+	if c.facts.contained() {
+		// The size of the connection table is the outer machine's to set.
+		line("---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nconntrack: {maxPerCore: 0}")
+	}
+	return s.String(), nil
 }
 
 // registration says under which name and address the node joins.

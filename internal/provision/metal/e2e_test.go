@@ -3,6 +3,9 @@ package metal
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -123,5 +126,34 @@ func TestRealHostPrepared(t *testing.T) {
 	same(t, f.names[1], before, f.everything(t, f.names[1]))
 	if _, err := m.remote.Root(guard(lease)).Exec(ctx, cluster.Command("true")); !errors.Is(err, remote.ErrRefused) {
 		t.Errorf("a command on a host that was given back: %v", err)
+	}
+}
+
+// The whole way, as its user goes it: three machines, smoke and conformance, a
+// verdict, and the machines as they were.
+func TestQualifyOnRealHosts(t *testing.T) {
+	_, c := candidate(t)
+	program := os.Getenv("QUALIFY_E2E_BINARY")
+	if program == "" {
+		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
+	}
+	f := newFleet(t, c, 3)
+	before := map[string]map[string]string{}
+	for _, name := range f.names {
+		before[name] = f.everything(t, name)
+	}
+	results := t.TempDir()
+	run := exec.Command(program, "-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
+		"--inventory", f.cfg.Inventory, "--results", results, "--no-live")
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("qualify: %v", err)
+	}
+	if key, err := os.ReadFile(filepath.Join(filepath.Dir(f.cfg.Inventory), "key")); err != nil || strings.Contains(string(out), string(key)) {
+		t.Errorf("the key is in the output, or cannot be looked for: %v", err)
+	}
+	for _, name := range f.names {
+		same(t, name, before[name], f.everything(t, name))
 	}
 }

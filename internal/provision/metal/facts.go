@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,9 +25,10 @@ type facts struct {
 	ports               []int    // taken ones of those that a node needs
 	foreign             []string // signs of a cluster, or of containers
 	packageLock         bool
-	lease               string // of ours, that holds it
-	lessRights          bool   // CAP_SYS_RESOURCE is outside the bounding set
-	packages            []string
+	lease               string   // of ours, that holds it
+	container           string   // what kind of container the host is; "" or "none": none
+	nameservers         []string // that its pods would ask for names of others
+	lessRights          bool     // CAP_SYS_RESOURCE is outside the bounding set
 	clock               time.Time
 	skew, doubt         time.Duration // of its clock, from ours
 }
@@ -41,6 +43,9 @@ say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
 say disk "$(df -Pk /var/lib | tail -n 1 | { read -r _ _ _ free _; echo "$free"; })"
 tail -n +2 /proc/swaps | while read -r device _; do say swap "$device"; done
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then say cgroups v2; elif [ -d /sys/fs/cgroup/memory ]; then say cgroups v1; fi
+say container "$(systemd-detect-virt --container 2>/dev/null)"
+names=/etc/resolv.conf; if [ -e /run/systemd/resolve/resolv.conf ]; then names=/run/systemd/resolve/resolv.conf; fi
+while read -r word server _; do if [ "$word" = nameserver ]; then say nameserver "$server"; fi; done < $names
 say capabilities "$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)"
 grep -qw overlay /proc/filesystems || modprobe -n overlay 2>/dev/null || say missing-module overlay
 [ -e /proc/net/nf_conntrack ] || [ -e /proc/sys/net/netfilter ] || modprobe -n nf_conntrack 2>/dev/null || say missing-module nf_conntrack
@@ -57,6 +62,19 @@ for lock in /var/lib/dpkg/lock-frontend /var/lib/rpm/.rpm.lock; do
 done
 if [ -d /var/lib/qualify ]; then say lease "$(cat /var/lib/qualify/name 2>/dev/null || echo unknown)"; fi
 say end end`
+
+// contained tells a host that is itself a container: the kernel's settings are
+// not its own.
+func (f facts) contained() bool { return f.container != "" && f.container != "none" }
+
+// ownNames tells a host whose only DNS servers are on itself. Pods would ask
+// themselves.
+func (f facts) ownNames() bool {
+	return !slices.ContainsFunc(f.nameservers, func(s string) bool {
+		address, err := netip.ParseAddr(s)
+		return err == nil && !address.IsLoopback()
+	})
+}
 
 // nodePorts are what a node of a cluster listens on.
 var nodePorts = []int{2379, 2380, 6443, 10250, 10256, 10257, 10259}
@@ -102,9 +120,9 @@ func printable(r rune) rune {
 func (f *facts) read(key, value string) error {
 	texts := map[string]*string{
 		"os": &f.osID, "version": &f.osVersion, "kernel": &f.kernel, "init": &f.init, "hostname": &f.hostname,
-		"machine-id": &f.machineID, "cgroups": &f.cgroups, "lease": &f.lease,
+		"machine-id": &f.machineID, "cgroups": &f.cgroups, "lease": &f.lease, "container": &f.container,
 	}
-	lists := map[string]*[]string{"swap": &f.swap, "address": &f.addresses, "missing-module": &f.missingModules, "foreign": &f.foreign}
+	lists := map[string]*[]string{"swap": &f.swap, "address": &f.addresses, "missing-module": &f.missingModules, "foreign": &f.foreign, "nameserver": &f.nameservers}
 	numbers := map[string]*int{"memory": &f.memory, "disk": &f.disk}
 	var err error
 	switch {

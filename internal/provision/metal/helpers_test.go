@@ -37,7 +37,7 @@ type actor struct {
 func wellFacts(name string) map[string]string {
 	return map[string]string{
 		"os": "debian", "version": "12", "arch": "x86_64", "kernel": "6.1.0", "init": "systemd", "hostname": name, "machine-id": "id-of-" + name,
-		"memory": "4000000", "disk": "50000000", "cgroups": "v2", "capabilities": "000001ffffffffff", "address": "127.0.0.1",
+		"memory": "4000000", "disk": "50000000", "cgroups": "v2", "capabilities": "000001ffffffffff", "address": "127.0.0.1", "nameserver": "192.0.2.53", "container": "none",
 	}
 }
 

@@ -125,6 +125,12 @@ func newFleet(t testing.TB, c cache.Cache, n int) *fleet {
 			user, home = "admin", "/home/admin"
 		}
 		f.inside(t, name, "until systemctl is-active -q ssh; do sleep 0.2; done; mkdir -p "+home+"/.ssh; echo '"+strings.TrimSpace(public)+"' > "+home+"/.ssh/authorized_keys; chown -R "+user+" "+home+"/.ssh; chmod 700 "+home+"/.ssh")
+		// The engine's DNS server is on each host itself, where no pod reaches it.
+		servers, err := os.ReadFile("/etc/resolv.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.inside(t, name, "echo '"+strings.ReplaceAll(string(servers), "'", "")+"' > /etc/resolv.conf")
 		key := f.inside(t, name, "cut -d ' ' -f 1,2 /etc/ssh/ssh_host_ed25519_key.pub")
 		inv.Hosts = append(inv.Hosts, inventory.Host{Name: fmt.Sprintf("m%d", i), Role: role, Access: inventory.Access{
 			Address: address, Port: 22, User: user, Key: "key", HostKey: key,

@@ -44,6 +44,9 @@ func can(cell matrix.Cell) error {
 	if os.Host == nil {
 		return fmt.Errorf("nobody has said how a machine with %s becomes a node", os.Name)
 	}
+	if runtime := cell.Value(matrix.Containerd); runtime != "" && runtime != matrix.OfOS {
+		return fmt.Errorf("containerd %s: a machine runs the containerd of its operating system; say %q or leave the axis out", runtime, matrix.OfOS)
+	}
 	return nil
 }
 

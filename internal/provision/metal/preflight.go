@@ -130,6 +130,7 @@ func judge(m machine, w want) []Problem {
 	default:
 		add(!slices.Contains(os.Arches, f.arch), "use another host", "%s is not known on %s", os.Name, f.arch)
 	}
+	add(os.CgroupV2 != "" && f.cgroups == "v1", "boot it with control groups of version 2", "%s", os.CgroupV2)
 	add(w.arch != "" && f.arch != w.arch, "use a host of the release's architecture", "it is %s, the release is for %s", f.arch, w.arch)
 	add(f.init != "systemd", "use a host that systemd runs", "its first process is %q", f.init)
 	add(f.hostname == "" || f.machineID == "", "set them: hostnamectl, systemd-machine-id-setup", "it has no hostname or no machine-id")
@@ -143,6 +144,7 @@ func judge(m machine, w want) []Problem {
 	add(len(f.swap) > 0, "swapoff -a, and take it out of /etc/fstab", "it swaps to %s", strings.Join(f.swap, ", "))
 	add(f.cgroups == "", "boot with cgroups", "it has no cgroups")
 	add(len(f.missingModules) > 0, "install the kernel's modules", "the kernel has no %s", strings.Join(f.missingModules, ", "))
+	add(f.ownNames(), "name one in /etc/resolv.conf, or run systemd-resolved", "it has no DNS server but itself (%s), and its pods cannot ask that", strings.Join(f.nameservers, ", "))
 	for _, port := range f.ports {
 		needed := port == 10250 || port == 10256 || m.Role == inventory.ControlPlane
 		add(needed, "stop what listens there (ss -ltnp)", "port %d is taken", port)

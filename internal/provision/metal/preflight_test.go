@@ -14,6 +14,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/inventory"
 	"github.com/qualify-dev/qualify/internal/provision"
+	"github.com/qualify-dev/qualify/matrix"
 )
 
 var debian = want{os: "debian-12", arch: "amd64"}
@@ -53,7 +54,8 @@ func TestPreflightFindsEverything(t *testing.T) {
 		spoil func(*stage)
 		want  []string
 	}{
-		"os":              {func(s *stage) { s.actors[1].set("version", "13"); s.actors[2].set("os", "solaris") }, []string{"h1: operating system \"debian\" \"13\" is not known", "h2: operating system \"solaris\""}},
+		"os":              {func(s *stage) { s.actors[1].set("version", "99"); s.actors[2].set("os", "solaris") }, []string{"h1: operating system \"debian\" \"99\" is not known", "h2: operating system \"solaris\""}},
+		"another os":      {func(s *stage) { s.actors[1].set("version", "13"); s.actors[1].set("cgroups", "v1") }, []string{"h1: it runs debian-13, the cell is of debian-12", "h1: systemd 257 does not boot"}},
 		"arch":            {func(s *stage) { s.actors[1].set("arch", "aarch64") }, []string{"h1: it is arm64, the release is for amd64"}},
 		"no systemd":      {func(s *stage) { s.actors[1].set("init", "tini") }, []string{`h1: its first process is "tini"`}},
 		"clock":           {func(s *stage) { s.actors[2].set("clock", fmt.Sprint(time.Now().Add(time.Hour).Unix())) }, []string{"h2: its clock is off by "}},
@@ -74,6 +76,7 @@ func TestPreflightFindsEverything(t *testing.T) {
 			s.actors[1].cuts = []string{fmt.Sprintf("127.0.0.1 %d", s.inv.Hosts[2].Access.Port), "198.51.100.1 22"}
 		}, []string{"h1: it does not reach host h2 at 127.0.0.1"}},
 		"gone": {func(s *stage) { s.actors[1].Close() }, []string{"h1: the host cannot be reached"}},
+		"DNS":  {func(s *stage) { s.actors[1].set("nameserver", "127.0.0.11,::1") }, []string{"h1: it has no DNS server but itself (127.0.0.11, ::1)"}},
 		"several": {func(s *stage) {
 			for _, a := range s.actors {
 				a.set("disk", "1")
@@ -195,5 +198,22 @@ func TestParseStateIsStrict(t *testing.T) {
 	after, _ := parseState([]byte(strings.Replace(strings.Replace(whole, "ii a 1", "ii a 1\nii b 2", 1), "/etc d 755", "/etc d 700", 1)))
 	if got := differences(s, after); !slices.Equal(got, []string{"files: + /etc d 700 root", "files: - /etc d 755 root", "packages: + ii b 2"}) {
 		t.Errorf("differences %q", got)
+	}
+}
+
+// A cell is refused that would be tested on something else than it says.
+func TestCan(t *testing.T) {
+	value := func(os, containerd string) matrix.Cell {
+		return matrix.NewCell(map[string]string{matrix.OS: os, matrix.Containerd: containerd, matrix.Provisioner: Name})
+	}
+	for _, c := range []matrix.Cell{value("debian-12", matrix.OfOS), value("ubuntu-24.04", ""), cell()} {
+		if err := can(c); err != nil {
+			t.Error(err)
+		}
+	}
+	for want, c := range map[string]matrix.Cell{"unknown operating system": value("solaris", ""), "containerd v1.7.32: a machine runs": value("debian-12", "v1.7.32")} {
+		if err := can(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", c, err)
+		}
 	}
 }

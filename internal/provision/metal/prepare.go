@@ -29,6 +29,15 @@ type preparer struct {
 // system brings the operating system to where a node can run: packages,
 // modules, settings of the kernel. It may be run again.
 func (p preparer) system(ctx context.Context, root remote.Root) error {
+	_, err := root.Exec(ctx, cluster.Command(append([]string{"sh", "-euc", p.script(), home}, p.os.Host.Packages...)...))
+	if err != nil {
+		return fmt.Errorf("preparing the operating system: %w", err)
+	}
+	return nil
+}
+
+// script is what system runs; its arguments are packages.
+func (p preparer) script() string {
 	m := p.os.Host.Manager
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
@@ -47,11 +56,7 @@ func (p preparer) system(ctx context.Context, root remote.Root) error {
 		line("( %s )", p.os.Host.Prepare)
 	}
 	line("mkdir -p /etc/cni/net.d /opt/cni/bin /etc/containerd /etc/kubernetes/manifests %s", p.os.Host.BinDir)
-	_, err := root.Exec(ctx, cluster.Command(append([]string{"sh", "-euc", s.String(), home}, p.os.Host.Packages...)...))
-	if err != nil {
-		return fmt.Errorf("preparing the operating system: %w", err)
-	}
-	return nil
+	return s.String()
 }
 
 // settings writes what the node's programs read, and starts containerd.

@@ -41,8 +41,8 @@ var sysctls = []struct{ name, value string }{
 	{"kernel/panic", "10"}, {"kernel/panic_on_oops", "1"}, {"net/ipv4/conf/all/route_localnet", ""}, {"net/ipv4/vs/conntrack", ""},
 }
 
-// units are the services that a node has.
-var units = []string{"containerd", "kubelet"}
+// units are the services that a node has, and those that get in its way.
+var units = []string{"containerd", "kubelet", "ufw"}
 
 // stateScript prints the state. It only reads. Counters of packets, and the
 // chains that an empty table has, say nothing and are left out.
