@@ -188,17 +188,18 @@ type Label struct {
 func ParseLabels(text string) ([]Label, error) {
 	var labels []Label
 	for _, part := range strings.Split(text, ",") {
-		axis, value, ok := strings.Cut(strings.TrimSpace(part), "=")
-		not := strings.HasSuffix(axis, "!")
-		axis = strings.TrimSuffix(axis, "!")
-		value = strings.TrimPrefix(value, "=") // as kubectl takes it
-		if !ok && len(labels) > 0 && part != "" {
+		axis, value, ok := strings.Cut(part, "=")
+		axis, not := strings.CutSuffix(strings.TrimSpace(axis), "!")
+		if !ok && len(labels) > 0 {
 			last := labels[len(labels)-1]
-			axis, value, not = last.Axis, strings.TrimSpace(part), last.Not
-		} else if !ok || axis == "" || value == "" {
+			axis, value, not = last.Axis, part, last.Not
+		}
+		// Two signs are one, as kubectl takes it.
+		label := Label{Axis: strings.TrimSpace(axis), Value: strings.TrimSpace(strings.TrimPrefix(value, "=")), Not: not}
+		if label.Axis == "" || label.Value == "" {
 			return nil, fmt.Errorf("the selector %s has the part %s; write axis=value or axis!=value, e.g. os=debian,k8s!=1.33", strict.Quoted(text), strict.Quoted(part))
 		}
-		labels = append(labels, Label{strings.TrimSpace(axis), strings.TrimSpace(value), not})
+		labels = append(labels, label)
 	}
 	return labels, nil
 }

@@ -141,3 +141,21 @@ func TestPropertySelectSorts(t *testing.T) {
 		}
 	})
 }
+
+// Whatever is typed after -l is refused, or is labels that all say something.
+func FuzzParseLabels(f *testing.F) {
+	for _, seed := range []string{"os=debian, ubuntu,k8s!=1.33", "a==b", "=", ",", "a=,b", "!=x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		labels, err := ParseLabels(text)
+		if (err == nil) != (len(labels) > 0) {
+			t.Fatalf("%q: %v, %v", text, labels, err)
+		}
+		for _, l := range labels {
+			if l.Axis == "" || l.Value == "" {
+				t.Errorf("%q has the label %+v", text, l)
+			}
+		}
+	})
+}

@@ -354,10 +354,19 @@ func (o *runOptions) check(s *selected) {
 	}
 	o.checkModes(s)
 	s.blocked = map[string]error{}
+	unknown := map[string]error{}
 	for _, cell := range s.Cells {
-		entry, err := o.w.entry(cell.Value(matrix.Provisioner))
+		// Looking a provisioner up measures the machine: once is enough.
+		name := cell.Value(matrix.Provisioner)
+		entry, found := s.entries[name]
+		err := unknown[name]
+		if !found && err == nil {
+			if entry, err = o.w.entry(name); err == nil {
+				s.entries[name] = entry
+			}
+			unknown[name] = err
+		}
 		if err == nil {
-			s.entries[entry.Name] = entry
 			err = entry.Can(cell)
 		}
 		if err != nil {

@@ -93,6 +93,12 @@ func (p Plan) whole() error {
 		return errors.New("it has no cells")
 	}
 	var problems []error
+	if p.Workers < 0 || p.Retries < 0 || p.Reruns < 0 {
+		problems = append(problems, errors.New("its workers, retries and reruns cannot be negative"))
+	}
+	if b := p.Budgets; min(b.Up, b.Identify, b.Suite, b.Collect, b.Down) < 1 {
+		problems = append(problems, errors.New("its budgets leave no time for a phase"))
+	}
 	for _, c := range p.Cells {
 		if id := matrix.NewCell(maps.Clone(c.Values)).ID; id != c.ID {
 			problems = append(problems, fmt.Errorf("cell %s: its values are those of %s", c.ID, id))

@@ -84,6 +84,8 @@ func TestAdoptRefuses(t *testing.T) {
 	}{
 		{"another kind", func(p *Plan) { p.Kind = "Verdict" }, "it is a Verdict of qualify/v1, not a Plan of qualify/v1"},
 		{"no cells", func(p *Plan) { p.Cells = nil }, "it has no cells"},
+		{"workers below none", func(p *Plan) { p.Workers = -1 }, "cannot be negative"},
+		{"no time", func(p *Plan) { p.Budgets.Collect = 0 }, "its budgets leave no time for a phase"},
 		{"a cell that is another", func(p *Plan) { p.Cells[0].Values["os"] = "ubuntu-24.04" }, "its values are those of ubuntu-24-04"},
 		{"other suites", func(p *Plan) {
 			p.Cells = append(p.Cells, p.Cells[0])
@@ -138,4 +140,26 @@ func TestDraftRefuses(t *testing.T) {
 	if _, err := Draft(c, nil); err == nil || !strings.Contains(err.Error(), "no suite is selected") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// A saved plan comes from outside. Whatever it holds, it is refused or made
+// into a plan of the same cells, and nothing panics.
+func FuzzAdopt(f *testing.F) {
+	w := &world{}
+	f.Add([]byte(`{"apiVersion":"qualify/v1","kind":"Plan","cells":[{"id":"x","values":{"os":"x"},"suites":[{"name":"tiny"}]}]}`))
+	f.Add([]byte(`{"kind":"Plan","cells":[{"suites":null}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var saved Plan
+		if json.Unmarshal(data, &saved) != nil {
+			return
+		}
+		saved, err := saved.Sealed()
+		if err != nil {
+			return
+		}
+		plan, err := Adopt(saved, Compilation{Suite: w.suite})
+		if err == nil && (len(plan.Cells) != len(saved.Cells) || plan.From != saved.Hash) {
+			t.Errorf("%s became %+v", data, plan)
+		}
+	})
 }
