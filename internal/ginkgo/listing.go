@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,7 +52,7 @@ func (r Run) List(ctx context.Context, focus string) (Listing, error) {
 			l.Specs = append(l.Specs, name)
 		}
 		switch n := len(l.groups); {
-		case spec.IsSerial:
+		case alone(spec):
 			l.serial = append(l.serial, name)
 		case before != nil && together(*before, spec):
 			l.groups[n-1] = append(l.groups[n-1], name)
@@ -89,12 +90,19 @@ func (l Listing) Companions(specs, others []string) []string {
 	return all
 }
 
+// alone tells whether a spec runs when all others have ended. Before 2.27
+// Ginkgo does not write it down; of Kubernetes' specs a label and their text say
+// so. Where they do not say the truth, the dealer finds out.
+func alone(spec types.SpecReport) bool {
+	return spec.IsSerial || slices.Contains(spec.Labels(), "Serial") || strings.Contains(spec.FullText(), "[Serial]")
+}
+
 // together tells whether two specs, one after the other, are of one ordered
 // container. Reports do not say which of the containers around a spec is the
 // ordered one. But all groups are shuffled, so that two of them come to stand
 // side by side by chance alone; the server finds out if they did.
 func together(a, b types.SpecReport) bool {
-	if !a.IsInOrderedContainer || !b.IsInOrderedContainer || a.IsSerial || b.IsSerial {
+	if !a.IsInOrderedContainer || !b.IsInOrderedContainer || alone(a) || alone(b) {
 		return false
 	}
 	outer := func(r types.SpecReport) string {
