@@ -26,11 +26,20 @@ type collector struct {
 }
 
 func newCollector(specs []string, record *recorder, onSpec func(types.SpecReport)) *collector {
-	c := &collector{record: record, onSpec: onSpec, specs: specs, wanted: map[string]bool{}, reported: map[string]bool{}}
+	c := &collector{record: record, onSpec: onSpec, specs: specs, reported: map[string]bool{}}
+	c.begin(specs)
+	return c
+}
+
+// begin says what the processes select from here on: what an earlier pass has
+// run is skipped by a later one, and that it says so is no result.
+func (c *collector) begin(specs []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = map[string]bool{}
 	for _, s := range specs {
 		c.wanted[s] = true
 	}
-	return c
 }
 
 // take receives one report. Specs that were not selected, thousands in a large

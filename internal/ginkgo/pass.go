@@ -37,6 +37,7 @@ type process struct {
 // spec.
 func (r *pass) run(ctx context.Context, output io.Writer) (dead int, err error) {
 	r.seed = cmp.Or(r.Listing.seed, strconv.FormatInt(time.Now().Unix(), 10))
+	r.reports.begin(r.specs)
 	r.deal = newDealer(r.Listing, r.specs, r.Alone)
 	processes := make([]*process, r.Procs)
 	for i := range processes {

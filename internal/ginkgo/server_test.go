@@ -277,6 +277,14 @@ func TestCollectorAtItsEnd(t *testing.T) {
 	if err := c.missing(); err == nil || !strings.Contains(err.Error(), `1 of 2 specs were never reported: "b"`) {
 		t.Errorf("missing: %v", err)
 	}
+	// The second pass runs the rest and skips what the first has run.
+	c.begin(c.left())
+	skipped := spec
+	skipped.State = types.SpecStateSkipped
+	c.take(skipped)
+	if n != 1 {
+		t.Error("what a pass does not select is a result of it")
+	}
 	if err := c.end(); err != nil {
 		t.Error(err)
 	}
