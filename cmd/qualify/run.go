@@ -222,6 +222,9 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 			return run.Plan{}, nil, err
 		}
 	}
+	if err := run.Bound(g.byVersion); err != nil && !o.allowUnbound {
+		return run.Plan{}, nil, &usageError{err} // before anything is built for it
+	}
 	if err := g.components(ctx, w, s.Cells, ui); err != nil {
 		return run.Plan{}, nil, err
 	}

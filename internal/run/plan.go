@@ -161,7 +161,7 @@ func Compile(c Compilation) (Plan, error) {
 	if len(c.Suites) == 0 {
 		return plan, errors.New("the plan is empty: no suite is selected")
 	}
-	problems := errors.Join(c.named(), c.unbound())
+	problems := errors.Join(c.named(), c.bound())
 	plan.Unbound = c.unboundNames()
 	for _, cell := range c.Cells {
 		planned, err := c.cell(cell)
@@ -304,14 +304,12 @@ func (p Plan) budget(s result.PlanSuite) time.Duration {
 	return seconds(p.Budgets.Suite)
 }
 
-// unbound refuses releases of which nothing tells whether what runs is them.
-func (c Compilation) unbound() error {
-	if c.AllowUnbound {
-		return nil
-	}
+// Bound refuses releases, by the cells' k8s value, of which nothing tells whether
+// what runs is them.
+func Bound(releases map[string]*release.Release) error {
 	var problems error
-	for _, version := range slices.Sorted(maps.Keys(c.Releases)) {
-		rel := c.Releases[version]
+	for _, version := range slices.Sorted(maps.Keys(releases)) {
+		rel := releases[version]
 		missing := rel.UnboundEssentials()
 		if len(missing) > 0 {
 			problems = errors.Join(problems, fmt.Errorf("release %s is unbound: it has no digest for %d assets that every cluster is made of, %s among them, "+
@@ -319,6 +317,13 @@ func (c Compilation) unbound() error {
 		}
 	}
 	return problems
+}
+
+func (c Compilation) bound() error {
+	if c.AllowUnbound {
+		return nil
+	}
+	return Bound(c.Releases)
 }
 
 // unboundNames are the unbound assets of all releases, each name once.
