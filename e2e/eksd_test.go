@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -60,6 +61,7 @@ func (s *server) forget() []string {
 // files are on a file server, its images in a registry, and nothing of it is
 // where the program looks but the manifest.
 func TestEKSDistroRelease(t *testing.T) {
+	ownCache(t)
 	dir := t.TempDir()
 	files := serve(t, http.FileServer(http.Dir(dir)))
 	images := serve(t, registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -82,7 +84,6 @@ func TestEKSDistroRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	withoutStore(t)
 	images.forget()
 
 	p := start(t, "--os", "debian-12", "--release", manifest, "--suite", "smoke")
@@ -146,9 +147,10 @@ func publish(t *testing.T, dir string) {
 	}
 }
 
-// withoutStore lets the program have the machine's cache, but for the files
-// of releases: those it has to fetch.
-func withoutStore(t *testing.T) {
+// ownCache gives the program a cache of its own, which has of the machine's what
+// took long to compile and to install. The files of releases it has to fetch;
+// and a release that is served on a port of today is of no use to anybody else.
+func ownCache(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
@@ -158,23 +160,16 @@ func withoutStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(filepath.Join(base, "qualify"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := filepath.Join(t.TempDir(), "qualify")
-	if err := os.Mkdir(own, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		if entry.Name() != "store" {
-			if err := os.Symlink(filepath.Join(base, "qualify", entry.Name()), filepath.Join(own, entry.Name())); err != nil {
-				t.Fatal(err)
-			}
+	own := t.TempDir()
+	for _, name := range []string{"compiled", "rootfs"} {
+		shared := filepath.Join(base, "qualify", name)
+		link := filepath.Join(own, "qualify", name)
+		if err := errors.Join(os.MkdirAll(shared, 0o755), os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(shared, link)); err != nil {
+			t.Fatal(err)
 		}
 	}
 	t.Setenv("GOCACHE", strings.TrimSpace(string(out)))
-	t.Setenv("XDG_CACHE_HOME", filepath.Dir(own))
+	t.Setenv("XDG_CACHE_HOME", own)
 }
 
 // removesNodeImage removes the image that a cell's nodes are of, when the test
