@@ -78,7 +78,8 @@ func TestKillLeaksNothing(t *testing.T) {
 	}{"with care": {hard(""), false}, "without": {careless, true}} {
 		t.Run(name, func(t *testing.T) {
 			leaked := 0
-			for range 12 {
+			// On a busy machine what is late has often come before it is missed.
+			for i := 0; i < 12 || tt.leaks && leaked == 0 && i < 200; i++ {
 				leaked += leftAfterKill(t, tt.o)
 			}
 			if leaked > 0 != tt.leaks {

@@ -113,7 +113,7 @@ func newBench(t *testing.T, f fault) *bench {
 	}}}}
 	c := quick(t, "")
 	if name := t.Name(); strings.Contains(name, "stall") || strings.Contains(name, "slow") {
-		c.stall = 300 * time.Millisecond // on a busy machine a good server may be slower: no requests are counted then
+		c.stall = time.Second // on a busy machine a good server may be slower: no requests are counted then
 	}
 	b.store = &release.Store{Dir: t.TempDir(), Open: c.Open, Limit: 16 << 20}
 	return b
