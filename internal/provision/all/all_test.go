@@ -31,7 +31,7 @@ func TestFindNamesWhatIsKnown(t *testing.T) {
 		t.Errorf("kind: %+v, %v", e, err)
 	}
 	for _, name := range []string{"", "Kind", "fake"} {
-		if _, err := Find(name); err == nil || !strings.Contains(err.Error(), "known are kind, existing") {
+		if _, err := Find(name); err == nil || !strings.Contains(err.Error(), "known are kind, baremetal, existing") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -59,7 +59,8 @@ func TestConfigurations(t *testing.T) {
 	golden(t, "kubelet.service", kubeletUnit("/usr/local/bin"))
 }
 
-// The steps on each operating system that can be a host, as they are run.
+// The steps on each operating system that can be a host, as they are run: the
+// same in a family, and what undoes them the same for a package manager.
 func TestSteps(t *testing.T) {
 	seen := 0
 	for _, os := range nodeos.All() {
@@ -67,15 +68,15 @@ func TestSteps(t *testing.T) {
 			continue
 		}
 		seen++
-		golden(t, "prepare-"+os.ID+".sh", preparer{os: os}.script())
-		golden(t, "state-"+os.ID+".sh", stateScript(os))
+		golden(t, "prepare-"+os.Family+".sh", preparer{os: os}.script())
+		golden(t, "state-"+os.Host.Manager.Name+".sh", stateScript(os))
 		before := state{"packages": {"ii base 1"}, "mounts": {"/"}, "links": {"lo"}, "routes": {}, "rules": {}, "modules": {}, "sysctls": {"net/ipv4/ip_forward 0"}, "swap": {}, "units": {"containerd active", "kubelet inactive"}, "files": {}}
 		now := state{
 			"packages": {"ii base 1", "ii containerd 2", "ii it's 3"}, "mounts": {"/", "/mnt/theirs", "/var/lib/kubelet/pods/a", "/var/lib/kubelet/pods/a/b c"}, "links": {"lo", "tun0", "veth1"},
 			"routes": {"10.244.1.0/24 via 10.0.0.2 dev eth0", "192.0.2.0/24 dev tun0"}, "modules": {"br_netfilter"}, "sysctls": {"net/ipv4/ip_forward 1"}, "swap": {}, "units": {},
 			"rules": {"iptables nat -A POSTROUTING -m comment --comment \"kubernetes $(reboot)\" -j KUBE-X", "iptables nat chain :KUBE-X", "iptables filter -A INPUT -j DROP"}, "files": {"/etc/systemd/new d 755 root"},
 		}
-		golden(t, "undo-"+os.ID+".sh", undoScript(before, now, os))
+		golden(t, "undo-"+os.Host.Manager.Name+".sh", undoScript(before, now, os))
 	}
 	if seen == 0 {
 		t.Error("no operating system can be a host")
