@@ -3,6 +3,8 @@ package ginkgo
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +90,23 @@ func TestExecuteSurvivesDeaths(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a second pass skips, since the first has run it, is no second result.
+func TestExecuteInTwoPasses(t *testing.T) {
+	t.Parallel()
+	wanted := []string{"[sample] dying exits alone", "[sample] runs alone"}
+	for range 40 { // every other seed has the one that dies first
+		run := knowing(t, sampleRun(t, "", wanted...))
+		reports, err := execute(t, t.Context(), run)
+		if err != nil || len(reports[wanted[0]]) != 1 || len(reports[wanted[1]]) != 1 {
+			t.Fatalf("%d and %d reports, %v", len(reports[wanted[0]]), len(reports[wanted[1]]), err)
+		}
+		if _, err := os.Stat(filepath.Join(run.Dir, "process-1.pass2.log")); err == nil {
+			return
+		}
+	}
+	t.Error("there was no second pass")
 }
 
 // A binary that always dies is given up.
