@@ -172,6 +172,21 @@ func TestExecuteTranscript(t *testing.T) {
 	}
 }
 
+// A focus that selects the same is what processes get, until they have to run less.
+func TestPassFocus(t *testing.T) {
+	run := Run{Focus: "all", Specs: []string{"a", "b"}}
+	if got := (&pass{Run: run, specs: run.Specs}).focus(); got != "all" {
+		t.Errorf("of all: %q", got)
+	}
+	if got := (&pass{Run: run, specs: run.Specs[:1]}).focus(); got != " (?:a)$" {
+		t.Errorf("of some: %q", got)
+	}
+	run.Focus = ""
+	if got := (&pass{Run: run, specs: run.Specs}).focus(); got != " (?:a|b)$" {
+		t.Errorf("without: %q", got)
+	}
+}
+
 // Whatever the processes do, each wanted group is dealt once, in order, and the
 // victims of a process are what it did not report of its group.
 func TestPropertyDealer(t *testing.T) {
