@@ -129,6 +129,9 @@ func TestRunSpecsAlone(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if log, err := os.ReadFile(filepath.Join(env.Dir, "e2e.log")); err != nil || !strings.Contains(string(log), "told the writer") {
+		t.Errorf("e2e.log lacks what a spec said, %v", err)
+	}
 	if _, err := os.Stat(filepath.Join(env.Dir, "process-3.log")); err == nil {
 		t.Error("there was a third process")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,7 @@ type Listing struct {
 // List returns the binary's suite and the specs that it would run of those
 // that a focus selects. It needs no cluster.
 func (r Run) List(ctx context.Context, focus string) (Listing, error) {
-	seed := strconv.FormatInt(time.Now().Unix(), 10)
+	seed := strconv.FormatUint(uint64(rand.Uint32()), 10)
 	reports, err := r.dryRun(ctx, focus, seed)
 	if err != nil {
 		return Listing{}, fmt.Errorf("listing the specs of %s: %w", filepath.Base(r.Binary), err)

@@ -3,6 +3,8 @@ package ginkgo
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +92,23 @@ func TestExecuteSurvivesDeaths(t *testing.T) {
 	}
 }
 
+// What a second pass skips, since the first has run it, is no second result.
+func TestExecuteInTwoPasses(t *testing.T) {
+	t.Parallel()
+	wanted := []string{"[sample] dying exits alone", "[sample] runs alone"}
+	for range 40 { // every other seed has the one that dies first
+		run := knowing(t, sampleRun(t, "", wanted...))
+		reports, err := execute(t, t.Context(), run)
+		if err != nil || len(reports[wanted[0]]) != 1 || len(reports[wanted[1]]) != 1 {
+			t.Fatalf("%d and %d reports, %v", len(reports[wanted[0]]), len(reports[wanted[1]]), err)
+		}
+		if _, err := os.Stat(filepath.Join(run.Dir, "process-1.pass2.log")); err == nil {
+			return
+		}
+	}
+	t.Error("there was no second pass")
+}
+
 // A binary that always dies is given up.
 func TestExecuteGivesUp(t *testing.T) {
 	t.Parallel()
@@ -150,6 +169,21 @@ func TestExecuteTranscript(t *testing.T) {
 		if !strings.Contains(junit, words) {
 			t.Errorf("junit_01.xml lacks %q", words)
 		}
+	}
+}
+
+// A focus that selects the same is what processes get, until they have to run less.
+func TestPassFocus(t *testing.T) {
+	run := Run{Focus: "all", Specs: []string{"a", "b"}}
+	if got := (&pass{Run: run, specs: run.Specs}).focus(); got != "all" {
+		t.Errorf("of all: %q", got)
+	}
+	if got := (&pass{Run: run, specs: run.Specs[:1]}).focus(); got != " (?:a)$" {
+		t.Errorf("of some: %q", got)
+	}
+	run.Focus = ""
+	if got := (&pass{Run: run, specs: run.Specs}).focus(); got != " (?:a|b)$" {
+		t.Errorf("without: %q", got)
 	}
 }
 

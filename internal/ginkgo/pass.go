@@ -72,6 +72,14 @@ func (r *pass) run(ctx context.Context, output io.Writer) (dead int, err error) 
 	return dead, err
 }
 
+// focus selects the specs of the pass.
+func (r *pass) focus() string {
+	if r.Focus != "" && len(r.specs) == len(r.Specs) {
+		return r.Focus
+	}
+	return Focus(r.Listing.Suite, r.specs)
+}
+
 // disordered tells whether the processes ran specs in another order than the
 // listing has them in.
 func (r *pass) disordered() bool { return len(r.Listing.groups) > 0 && r.deal.counts() }

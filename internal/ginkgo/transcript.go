@@ -37,6 +37,9 @@ func (r *pass) transcribe(s *server) (err error) {
 	reporter := reporters.NewDefaultReporter(types.ReporterConfig{NoColor: true, Verbose: true}, log)
 	reporter.SuiteWillBegin(begins)
 	for _, spec := range report.SpecReports {
+		// Before 2.27 Ginkgo does not write it down. Without it the reporter thinks
+		// that it has told already what the spec said.
+		spec.RunningInParallel = true
 		reporter.DidRun(spec)
 	}
 	reporter.SuiteDidEnd(report)
