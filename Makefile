@@ -7,7 +7,7 @@ E2E_FLAGS := -trimpath -buildvcs=false -tags=selinux,notest,grpcnotrace -ldflags
 OS ?= debian-12
 K8S ?= 1.34
 
-.PHONY: help qualify build setup test fuzz endure e2e lint bench clean
+.PHONY: help qualify build setup test fuzz endure mutants e2e lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,8 +28,11 @@ test: ## every hermetic test
 fuzz: ## each fuzz target for a minute (FUZZTIME=60s)
 	@hack/fuzz
 
-endure: build ## kills at random, a judge without its guards, lies, hostile bytes: 20 minutes
+endure: build ## kills at random, lies, hostile bytes: a quarter of an hour
 	@hack/endure
+
+mutants: ## take each guard of the judge away in turn: 7 minutes
+	QUALIFY_MUTANTS=1 go test -count=1 -v -timeout=30m -run TestEveryGuardIsNeeded ./internal/selftest
 
 e2e: setup build ## the real path on real clusters, with assertions
 	QUALIFY_E2E=1 go test -count=1 -timeout=60m -v ./e2e/...
