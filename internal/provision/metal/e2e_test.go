@@ -50,7 +50,7 @@ func TestRealHosts(t *testing.T) {
 	}
 	made, err := p.Up(ctx, lease, spec)
 	if err != nil {
-		_ = p.Collect(ctx, lease, "/tmp/metal-collect")
+		_ = p.Collect(ctx, lease, t.ArtifactDir())
 		down()
 		t.Fatal(err)
 	}
