@@ -121,10 +121,16 @@ func slug(value string) (text string, plain bool) {
 // bytes the values hold.
 func digest(values map[string]string) string {
 	lines := make([]string, 0, len(values))
+	line, all := make([]byte, 0, 100), make([]byte, 0, 300)
 	for axis, value := range values {
-		lines = append(lines, strconv.Quote(axis)+"="+strconv.Quote(value)+"\n")
+		line = append(strconv.AppendQuote(line[:0], axis), '=')
+		line = append(strconv.AppendQuote(line, value), '\n')
+		lines = append(lines, string(line))
 	}
 	slices.Sort(lines)
-	sum := sha256.Sum256([]byte(strings.Join(lines, "")))
+	for _, text := range lines {
+		all = append(all, text...)
+	}
+	sum := sha256.Sum256(all)
 	return hex.EncodeToString(sum[:])
 }

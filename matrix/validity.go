@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,7 +27,8 @@ type validity struct {
 	asOf    string
 	// known keeps what the versions of components come to: a matrix has far
 	// fewer of their combinations than it has cells.
-	known map[string][]Reason
+	known     map[string][]Reason
+	versioned []string // axes that known goes by
 }
 
 // companion is what a value goes together with on one axis.
@@ -37,7 +39,7 @@ type companion struct {
 }
 
 func (m *Matrix) validity(asOf string) *validity {
-	v := &validity{values: map[string]map[string]*Value{}, only: map[*Value][]companion{}, support: m.Support, asOf: asOf, known: map[string][]Reason{}}
+	v := &validity{values: map[string]map[string]*Value{}, only: map[*Value][]companion{}, support: m.Support, asOf: asOf, known: map[string][]Reason{}, versioned: append([]string{OS, K8s}, componentNames()...)}
 	finders := m.finders()
 	for i := range m.Axes {
 		axis := &m.Axes[i]
@@ -71,15 +73,18 @@ func (v *validity) reasons(values map[string]string) []Reason {
 
 // versions says whether the components of Kubernetes go together.
 func (v *validity) versions(values map[string]string) []Reason {
-	var key strings.Builder
-	for _, axis := range append([]string{OS, K8s}, componentNames()...) {
-		value, ok := values[axis]
-		fmt.Fprintf(&key, "%t%d:%s", ok, len(value), value)
+	key := make([]byte, 0, 100)
+	for _, axis := range v.versioned {
+		if value, ok := values[axis]; ok {
+			key = strconv.AppendInt(key, int64(len(value)), 10)
+			key = append(append(key, ':'), value...)
+		}
+		key = append(key, ';')
 	}
-	reasons, ok := v.known[key.String()]
+	reasons, ok := v.known[string(key)]
 	if !ok {
 		reasons = v.compared(values)
-		v.known[key.String()] = reasons
+		v.known[string(key)] = reasons
 	}
 	return reasons
 }
