@@ -101,9 +101,9 @@ func newReleaseShowCommand(w wiring) *cobra.Command {
 			}
 			data := struct {
 				*release.Release
-				Kubernetes string
-				Digest     string
-				Unbound    []string
+				Kubernetes string   `json:"kubernetes"`
+				Digest     string   `json:"digest"`
+				Unbound    []string `json:"unbound"` // assets that have no digest
 			}{rel, rel.Kubernetes(), rel.Digest(), assetNames(rel.Unbound())}
 			return printAs(cmd.OutOrStdout(), o.format, data, func() string { return releaseTable(rel) })
 		},

@@ -13,21 +13,21 @@ import (
 
 // Release is a parsed and validated release manifest. It is immutable.
 type Release struct {
-	Name            string // metadata.name, e.g. "kubernetes-1-34-eks-21"
-	Channel         string // spec.channel, e.g. "1-34"
-	Number          int    // spec.number, at least 1
-	BuildRepoCommit string // spec.buildRepoCommit; only the first manifest ever has it
-	Date            string // status.date, RFC 3339
-	Path            string // where the manifest was read from
-	Components      []Component
+	Name            string      `json:"name"`                      // metadata.name, e.g. "kubernetes-1-34-eks-21"
+	Channel         string      `json:"channel"`                   // spec.channel, e.g. "1-34"
+	Number          int         `json:"number"`                    // spec.number, at least 1
+	BuildRepoCommit string      `json:"buildRepoCommit,omitempty"` // spec.buildRepoCommit; only the first manifest ever has it
+	Date            string      `json:"date"`                      // status.date, RFC 3339
+	Path            string      `json:"path"`                      // where the manifest was read from
+	Components      []Component `json:"components"`
 }
 
 // Component is one part of a release, e.g. kubernetes or etcd.
 type Component struct {
-	Name      string
-	GitTag    string // e.g. "v1.34.4"
-	GitCommit string
-	Assets    []Asset
+	Name      string  `json:"name"`
+	GitTag    string  `json:"gitTag"` // e.g. "v1.34.4"
+	GitCommit string  `json:"gitCommit,omitempty"`
+	Assets    []Asset `json:"assets"`
 }
 
 // AssetType tells an archive (any file) from a container image.
@@ -41,16 +41,16 @@ const (
 
 // Asset is one file or image of a component.
 type Asset struct {
-	Component   string
-	Name        string // e.g. "bin/linux/amd64/kubelet" or "etcd-image"
-	Description string
-	Type        AssetType
-	OS          string   // "" where the manifest leaves it out
-	Arch        []string // e.g. ["amd64"]
-	URI         string   // archive: where its bytes are; image: repository:tag
-	SHA256      string   // archive: 64 hex digits
-	SHA512      string   // archive: 128 hex digits
-	Digest      string   // image: "sha256:…" of its index or manifest
+	Component   string    `json:"component"`
+	Name        string    `json:"name"` // e.g. "bin/linux/amd64/kubelet" or "etcd-image"
+	Description string    `json:"description,omitempty"`
+	Type        AssetType `json:"type"`
+	OS          string    `json:"os,omitempty"`     // "" where the manifest leaves it out
+	Arch        []string  `json:"arch"`             // e.g. ["amd64"]
+	URI         string    `json:"uri"`              // archive: where its bytes are; image: repository:tag
+	SHA256      string    `json:"sha256,omitempty"` // archive: 64 hex digits
+	SHA512      string    `json:"sha512,omitempty"` // archive: 128 hex digits
+	Digest      string    `json:"digest,omitempty"` // image: "sha256:…" of its index or manifest
 }
 
 // Kubernetes returns the version of Kubernetes in the release, e.g. "v1.34.4".
