@@ -147,7 +147,7 @@ func writeModfile(dir string, f fetched) error {
 		}
 		version, known := required[old.Path]
 		if version == "v0.0.0" {
-			version = stagingVersion(old.Path, f.Version)
+			version = stagingVersion(f.Version)
 		}
 		if known {
 			err = mod.AddReplace(old.Path, old.Version, old.Path, version)
@@ -174,23 +174,10 @@ func writeModfile(dir string, f fetched) error {
 	return os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644)
 }
 
-// stagingVersion maps v1.34.4 to v0.34.4, of a staging module.
-func stagingVersion(path, version string) string {
+// stagingVersion maps v1.34.4 to v0.34.4.
+func stagingVersion(version string) string {
 	_, rest, _ := strings.Cut(version, ".")
-	staged := "v0." + rest
-	if nearest, ok := unserved[module.Version{Path: path, Version: staged}]; ok {
-		return nearest
-	}
-	return staged
-}
-
-// unserved are versions of staging modules of which the public module proxy
-// knows the go.mod but refuses the files, and the nearest earlier version that
-// it serves. Only what test binaries alone import may stand here: what a
-// cluster runs is built of its own version or not at all (ADR 0036).
-var unserved = map[module.Version]string{
-	// e2e.test imports the types and clients of its example API.
-	{Path: "k8s.io/sample-apiserver", Version: "v0.33.13"}: "v0.33.5",
+	return "v0." + rest
 }
 
 func lastLines(text string, n int) string {

@@ -56,15 +56,11 @@ func TestWriteModfileErrors(t *testing.T) {
 
 func TestStagingVersion(t *testing.T) {
 	for version, want := range map[string]string{
-		"v1.34.4": "v0.34.4", "v1.37.0": "v0.37.0", "v1.35.0-rc.1": "v0.35.0-rc.1", "v1.33.13": "v0.33.13",
+		"v1.34.4": "v0.34.4", "v1.37.0": "v0.37.0", "v1.35.0-rc.1": "v0.35.0-rc.1",
 	} {
-		if got := stagingVersion("k8s.io/api", version); got != want {
+		if got := stagingVersion(version); got != want {
 			t.Errorf("%s: got %s, want %s", version, got, want)
 		}
-	}
-	// The files of the same version are not served.
-	if got := stagingVersion("k8s.io/sample-apiserver", "v1.33.13"); got != "v0.33.5" {
-		t.Errorf("got %s", got)
 	}
 }
 
