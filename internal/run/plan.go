@@ -374,7 +374,9 @@ func (p Plan) Measure() result.Policy {
 func (p Plan) Judged() result.Plan {
 	judged := result.Plan{Hash: p.Hash, From: p.From, Unbound: p.Unbound}
 	for i, c := range p.Cells {
-		judged.Cells = append(judged.Cells, result.PlanCell{ID: c.ID, Values: c.Values, Release: c.Release, Suites: c.Suites})
+		judged.Cells = append(judged.Cells, result.PlanCell{
+			ID: c.ID, Values: c.Values, Release: c.Release, Suites: c.Suites, Components: c.Components, Forced: c.Forced,
+		})
 		if i == 0 {
 			judged.Release = c.Release
 		} else if c.Release != judged.Release {
