@@ -189,18 +189,17 @@ func identityPartial(got CellEvidence) []finding {
 	return all
 }
 
-// identityUnproven finds what no comparison of the last lease could look at. It is
-// not known to be the release, and what is not known is never taken for good.
+// identityUnproven finds what a comparison could not look at. It is not known to
+// be the release, and what is not known is never taken for good.
 func identityUnproven(got CellEvidence) []finding {
-	var all []finding
-	seen := map[string]bool{}
+	var items []string
 	for _, c := range got.Identity {
-		for _, item := range c.Unproven {
-			if c.Lease == got.LastLease() && !seen[item] {
-				seen[item] = true
-				all = append(all, found(blocks, ReasonIdentityMissing, "unproven: %s", brief(item))...)
-			}
-		}
+		items = append(items, c.Unproven...)
+	}
+	slices.Sort(items)
+	var all []finding
+	for _, item := range slices.Compact(items) {
+		all = append(all, found(blocks, ReasonIdentityMissing, "unproven: %s", brief(item))...)
 	}
 	return all
 }

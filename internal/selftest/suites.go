@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/run"
 )
 
 // suites are suites that did not run as a whole, or not when they should.
@@ -47,6 +48,11 @@ func suites() []Mutation {
 		{ID: "suite-renamed", Wants: missing, Imitates: "another suite ran in place of the planned one", change: events(func(d *draft) bool {
 			return d.edit(d.target().in(), func(e *result.Event) { e.Suite += "-lite" })
 		})},
+		{ID: "suite-cut-down", Wants: incomplete, Imitates: "a focus was given, and what it left passed", change: plans(bound, onCells(func(c *run.PlanCell) {
+			for i := range c.Suites {
+				c.Suites[i].Focus = "." // fits all, so that nothing else shows it
+			}
+		}))},
 		{ID: "suite-unplanned", Wants: []string{result.ReasonCaseUnexpected}, Imitates: "a suite ran that nobody had planned", change: events(func(d *draft) bool {
 			at := func(k result.Kind) result.Event {
 				return result.Event{Kind: k, Cell: d.target().cell, Suite: "a suite that nobody planned"}
@@ -88,6 +94,9 @@ func identities() []Mutation {
 				Kind: result.IdentityMatch, Cell: t.cell, Stage: "between",
 				Checked: []string{"etcd"}, Mismatched: []string{"etcd: has another digest"},
 			})
+		})},
+		{ID: "identity-unproven", Wants: missing, Imitates: "a node could not be reached, and the others were the release", change: edit(compared, func(e *result.Event) {
+			e.Unproven = []string{"the binaries on a node"}
 		})},
 		{ID: "identity-image-swapped", Wants: mismatch, Imitates: "an image was swapped, the digests show it, and the list of differences stayed empty", change: edit(after, func(e *result.Event) {
 			e.Checked = swapped(e.Checked)
