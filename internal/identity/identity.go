@@ -133,7 +133,7 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 			return err
 		}
 	}
-	held, err := imagesOn(ctx, n)
+	held, err := cluster.Images(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -217,21 +217,6 @@ func hashOf(ctx context.Context, n cluster.Node, script, name string) (string, e
 		return "", fmt.Errorf("hashing %s: the node answered %q", name, out.Stdout)
 	}
 	return hash, nil
-}
-
-// imagesOn lists the images that a node's containerd holds: digest by name.
-func imagesOn(ctx context.Context, n cluster.Node) (map[string]string, error) {
-	out, err := n.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "ls"))
-	if err != nil {
-		return nil, err
-	}
-	held := map[string]string{}
-	for _, line := range strings.Split(string(out.Stdout), "\n") {
-		if fields := strings.Fields(line); len(fields) >= 3 && strings.HasPrefix(fields[2], "sha256:") {
-			held[fields[0]] = fields[2]
-		}
-	}
-	return held, nil
 }
 
 // pods compares every container of kube-system, static pods included. Its

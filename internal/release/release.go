@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -61,6 +62,22 @@ func (r *Release) Kubernetes() string {
 		}
 	}
 	return ""
+}
+
+// Minor returns the minor of the release's Kubernetes, e.g. 34; 0 where it
+// cannot be read.
+func (r *Release) Minor() int { return minorOf(r.Kubernetes()) }
+
+func minorOf(version string) int {
+	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	if len(parts) < 2 {
+		return 0
+	}
+	minor, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return 0
+	}
+	return minor
 }
 
 // Assets returns all assets in manifest order.

@@ -88,3 +88,11 @@ func TestChannelOf(t *testing.T) {
 		t.Error("a channel passes for a version")
 	}
 }
+
+func TestMinorOf(t *testing.T) {
+	for version, want := range map[string]int{"v1.34.4": 34, "1.35": 35, "v1.36.0-rc.1": 36, "v1": 0, "": 0, "v1.x": 0} {
+		if got := minorOf(version); got != want {
+			t.Errorf("%q: %d", version, got)
+		}
+	}
+}

@@ -81,7 +81,7 @@ func clusterConfig(h host, image string, spec provision.Spec) (*v1alpha4.Cluster
 	for range spec.Workers {
 		cfg.Nodes = append(cfg.Nodes, v1alpha4.Node{Role: v1alpha4.WorkerRole, Image: image})
 	}
-	if h.cgroupV1 && minorOf(spec.Release.Kubernetes()) >= 35 {
+	if h.cgroupV1 && spec.Release.Minor() >= 35 {
 		// The kubelet refuses cgroup v1 by default from 1.35 on.
 		cfg.KubeadmConfigPatches = append(cfg.KubeadmConfigPatches, "kind: KubeletConfiguration\nfailCgroupV1: false\n")
 	}
@@ -120,16 +120,4 @@ etcd: {local: {imageRepository: %q, imageTag: %q}}
 func splitRef(ref string) (repository, tag string) {
 	i := strings.LastIndex(ref, ":")
 	return path.Dir(ref[:i]), ref[i+1:]
-}
-
-func minorOf(version string) int {
-	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
-	if len(parts) < 2 {
-		return 0
-	}
-	minor, err := strconv.Atoi(parts[1])
-	if err != nil {
-		return 0
-	}
-	return minor
 }

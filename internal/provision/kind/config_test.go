@@ -155,14 +155,6 @@ func TestInspectHost(t *testing.T) {
 	}
 }
 
-func TestMinorOf(t *testing.T) {
-	for version, want := range map[string]int{"v1.34.4": 34, "1.35": 35, "v1.36.0-rc.1": 36, "v1": 0, "": 0, "v1.x": 0} {
-		if got := minorOf(version); got != want {
-			t.Errorf("%q: %d", version, got)
-		}
-	}
-}
-
 // Tuning adds to what a configuration says, and leaves that as it is.
 func TestTuned(t *testing.T) {
 	plain, err := clusterConfig(host{}, "qualify/cell:q-1", provision.Spec{Release: testRelease("v1.34.4"), Workers: 1})

@@ -170,12 +170,6 @@ func TestLinesOfErrors(t *testing.T) {
 	if got := firstLine(errors.New("\n one \ntwo")); got != "one " {
 		t.Errorf("first line %q", got)
 	}
-	if got := lastLines("1\n2\n3\n4\n", 2); got != "3\n4" {
-		t.Errorf("last lines %q", got)
-	}
-	if got := lastLines("1\n2", 5); got != "1\n2" {
-		t.Errorf("last lines %q", got)
-	}
 }
 
 func TestLastWords(t *testing.T) {

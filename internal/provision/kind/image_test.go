@@ -113,21 +113,6 @@ func untar(t *testing.T, r io.Reader) map[*tar.Header]string {
 	}
 }
 
-func TestImageDigests(t *testing.T) {
-	digest := "sha256:" + strings.Repeat("a", 64)
-	table := "REF TYPE DIGEST SIZE PLATFORMS LABELS\n" +
-		"registry.example/etcd:3.6 application/vnd.oci.image.index.v1+json " + digest + " 21.2 MiB linux/amd64 io.cri-containerd.image=managed\n" +
-		digest + " application/x " + digest + " 1.0 KiB - -\n" +
-		"half\nregistry.example/odd:1 application/x md5:1 1.0 KiB\n\n"
-	got := imageDigests([]byte(table))
-	if want := map[string]string{"registry.example/etcd:3.6": digest, digest: digest}; !maps.Equal(got, want) {
-		t.Errorf("digests %v, want %v", got, want)
-	}
-	if got := imageDigests(nil); len(got) != 0 {
-		t.Errorf("digests of nothing: %v", got)
-	}
-}
-
 func TestCopyTarLeavesOutWhatIsReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "rootfs.tar")
 	write(t, file, tarOf(t,

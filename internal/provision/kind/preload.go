@@ -2,7 +2,6 @@ package kind
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,11 +38,10 @@ func (l *nodeLayout) preload(ctx context.Context, n cluster.Transport) error {
 	if err := l.tagPause(ctx, n); err != nil {
 		return err
 	}
-	out, err := n.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "ls"))
+	held, err := cluster.Images(ctx, n)
 	if err != nil {
 		return err
 	}
-	held := imageDigests(out.Stdout)
 	for _, image := range l.images() {
 		// One that is not bound has been allowed; the verdict names it.
 		if digest, ok := held[image.URI]; !ok || digest != image.Digest && image.Digest != "" {
@@ -111,15 +109,4 @@ func (l *nodeLayout) tagPause(ctx context.Context, n cluster.Transport) error {
 		}
 	}
 	return nil
-}
-
-// imageDigests reads the table of `ctr images ls`: name, type, digest, ….
-func imageDigests(table []byte) map[string]string {
-	held := map[string]string{}
-	for _, line := range bytes.Split(table, []byte("\n")) {
-		if fields := strings.Fields(string(line)); len(fields) >= 3 && strings.HasPrefix(fields[2], "sha256:") {
-			held[fields[0]] = fields[2]
-		}
-	}
-	return held
 }

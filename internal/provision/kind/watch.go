@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -35,9 +36,9 @@ func watchKubelets(ctx context.Context, lease provision.Lease, every time.Durati
 			if !n.running {
 				continue
 			}
-			state := unitState(ctx, n.name, "kubelet")
-			restarts, err := strconv.Atoi(state.restarts)
-			sick = sick || (err == nil && restarts >= hopeless && state.sick())
+			state, _ := bootstrap.UnitState(ctx, node{n.name}, "kubelet") // one that cannot be asked is not sick
+			restarts, err := strconv.Atoi(state.Restarts)
+			sick = sick || (err == nil && restarts >= hopeless && state.Sick())
 		}
 		if !sick {
 			continue

@@ -68,7 +68,7 @@ func (c nodeConfig) kubeadm() (string, error) {
 	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration")
 	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s---", c.token, endpoint, registration)
 	line("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd")
-	if c.facts.cgroups == "v1" && minorOf(c.rel.Kubernetes()) >= 35 {
+	if c.facts.cgroups == "v1" && c.rel.Minor() >= 35 {
 		line("failCgroupV1: false")
 	}
 	if c.facts.lessRights {
@@ -133,16 +133,4 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 `
-}
-
-func minorOf(version string) int {
-	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
-	if len(parts) < 2 {
-		return 0
-	}
-	minor, err := strconv.Atoi(parts[1])
-	if err != nil {
-		return 0
-	}
-	return minor
 }

@@ -1,7 +1,6 @@
 package metal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -152,15 +151,9 @@ func (p preparer) images(ctx context.Context, m *machine, root remote.Root) erro
 			return fmt.Errorf("importing image %s: %w", image.URI, err)
 		}
 	}
-	out, err := root.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "ls"))
+	held, err := cluster.Images(ctx, root)
 	if err != nil {
 		return err
-	}
-	held := map[string]string{}
-	for _, line := range bytes.Split(out.Stdout, []byte("\n")) {
-		if fields := strings.Fields(string(line)); len(fields) >= 3 {
-			held[fields[0]] = fields[2]
-		}
 	}
 	for _, image := range needed {
 		if held[image.URI] != image.Digest {
