@@ -59,7 +59,7 @@ var ErrNotReady = errors.New("the API server is not ready for it")
 //
 // kubeadm does one thing after the other, and on a small machine most of them
 // are waiting. Here a step begins when what it needs is there: the addons when
-// the API server answers, the joins when the information for joining is signed.
+// the API server obeys the administrator, the joins when the information for joining is signed.
 // A kubeadm that asks for that too early asks again only after five seconds
 // (DiscoveryRetryInterval in its constants).
 func (k Kubeadm) Up(ctx context.Context) error {
@@ -70,7 +70,7 @@ func (k Kubeadm) Up(ctx context.Context) error {
 		return k.run(ctx, k.ControlPlane, "init", "kubeadm", "init", "--config="+k.Config, "--skip-token-print", "--skip-phases=preflight,addon", "--v=5")
 	})
 	work.Go(func() error {
-		if err := k.await(ctx, up, answers); err != nil {
+		if err := k.await(ctx, up, administrable); err != nil {
 			return &StepError{Step: "addons", Node: k.ControlPlane.Name, Err: err}
 		}
 		return k.run(ctx, k.ControlPlane, "addons", "kubeadm", "init", "phase", "addon", "all", "--config="+k.Config, "--v=5")
@@ -140,9 +140,17 @@ func (k Kubeadm) await(ctx context.Context, up <-chan struct{}, check func(conte
 	}
 }
 
-// answers holds when the API server has ended its own start.
-func answers(ctx context.Context, client kubernetes.Interface) error {
-	return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+// administrable holds when the API server has ended its own start and lets
+// the administrator in. The rights come from a binding that kubeadm init makes
+// after that, and the API server learns of it a moment later than it stores it;
+// on a busy machine, a second. kubeadm's addon phase begins with the list of
+// deployments that is asked for here, and does not ask a second time.
+func administrable(ctx context.Context, client kubernetes.Interface) error {
+	if err := client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err != nil {
+		return err
+	}
+	_, err := client.AppsV1().Deployments(metav1.NamespaceSystem).List(ctx, metav1.ListOptions{Limit: 1})
+	return err
 }
 
 // joinable holds when a node can learn whom it joins: the information is

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/kubernetes"
@@ -28,7 +29,7 @@ import (
 type world struct {
 	mu     sync.Mutex
 	story  []string
-	shows  map[string]bool // what the API server has: ready, signed, readable
+	shows  map[string]bool // what the API server has: ready, administrator, signed, readable
 	does   map[string]func(ctx context.Context) error
 	logged []string
 	server *httptest.Server
@@ -61,6 +62,10 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		out.WriteHeader(http.StatusServiceUnavailable)
 	case r.URL.Path == "/readyz":
 		_, _ = out.Write([]byte("ok"))
+	case r.URL.Path == "/apis/apps/v1/namespaces/kube-system/deployments" && w.has("administrator"):
+		_ = json.NewEncoder(out).Encode(appsv1.DeploymentList{})
+	case r.URL.Path == "/apis/apps/v1/namespaces/kube-system/deployments":
+		out.WriteHeader(http.StatusForbidden)
 	case r.URL.Path == "/api/v1/namespaces/kube-public/configmaps/cluster-info":
 		info := corev1.ConfigMap{Data: map[string]string{"kubeconfig": "..."}}
 		if w.has("signed") {
@@ -115,6 +120,7 @@ func newWorld(t *testing.T) *world {
 		"cp: kubeadm init --config=/kubeadm.conf": func(ctx context.Context) error {
 			w.show("ready")
 			w.show("readable")
+			w.show("administrator")
 			// It ends long after the other steps could begin.
 			return await(ctx, func() bool { return w.told("two: kubeadm join ends") })
 		},
@@ -178,7 +184,7 @@ func TestUp(t *testing.T) {
 	}
 	at := func(what string) int { return slices.Index(w.story, what) }
 	for _, order := range [][2]string{
-		{"API ready", "cp: kubeadm init phase addon all --config=/kubeadm.conf"},
+		{"API administrator", "cp: kubeadm init phase addon all --config=/kubeadm.conf"},
 		{"API signed", "one: kubeadm join"},
 		{"API signed", "two: kubeadm join"},
 		{"two: kubeadm join ends", "cp: kubeadm init --config=/kubeadm.conf ends"},
@@ -196,6 +202,7 @@ func TestUpOfOneNode(t *testing.T) {
 	w := newWorld(t)
 	w.does["cp: kubeadm init --config=/kubeadm.conf"] = func(context.Context) error {
 		w.show("ready")
+		w.show("administrator")
 		return nil
 	}
 	k := w.kubeadm()
@@ -227,12 +234,25 @@ func TestUpFails(t *testing.T) {
 		"an API server that never answers": {func(w *world) {
 			w.does["cp: kubeadm init --config=/kubeadm.conf"] = func(context.Context) error { return nil }
 		}, "", "", false},
-		"information that nobody signs": {func(w *world) {
+		"an administrator whom it never lets in": {func(w *world) {
 			w.does["cp: kubeadm init --config=/kubeadm.conf"] = func(context.Context) error { w.show("ready"); return nil }
+			w.does["cp: kubeadm init phase addon all --config=/kubeadm.conf"] = broken
+		}, "", "", false},
+		"information that nobody signs": {func(w *world) {
+			w.does["cp: kubeadm init --config=/kubeadm.conf"] = func(context.Context) error {
+				w.show("ready")
+				w.show("administrator")
+				return nil
+			}
 			w.does["cp: kubeadm init phase addon all --config=/kubeadm.conf"] = func(context.Context) error { return nil }
 		}, "join", "one", false},
 		"information that nobody may read": {func(w *world) {
-			w.does["cp: kubeadm init --config=/kubeadm.conf"] = func(context.Context) error { w.show("ready"); w.show("signed"); return nil }
+			w.does["cp: kubeadm init --config=/kubeadm.conf"] = func(context.Context) error {
+				w.show("ready")
+				w.show("administrator")
+				w.show("signed")
+				return nil
+			}
 		}, "join", "one", false},
 	} {
 		t.Run(name, func(t *testing.T) {

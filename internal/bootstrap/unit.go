@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
@@ -60,15 +61,43 @@ func Journal(ctx context.Context, t cluster.Transport, name string) string {
 }
 
 // KubeadmFailed tells a kubeadm that ran and failed from one that could not be
-// run, and returns the last lines that it printed.
-func KubeadmFailed(cause error) (said string, failed bool) {
+// run. reason is why it failed, in its own words and one line; said are the
+// last lines that it printed.
+func KubeadmFailed(cause error) (reason, said string, failed bool) {
 	var step *StepError
 	var exit *cluster.ExitError
 	if !errors.As(cause, &step) || !errors.As(step.Err, &exit) {
-		return "", false
+		return "", "", false
 	}
-	return lastLines(step.Output, 40), true
+	reason = fmt.Sprintf("kubeadm %s on node %s: exit code %d", step.Step, step.Node, exit.Code)
+	if own := kubeadmError(step.Output); own != "" {
+		reason += ": " + own
+	}
+	return reason, lastLines(step.Output, 40), true
 }
+
+// kubeadmError is the error that kubeadm ended with. It prints one with the
+// stack of each of its wrappings between the lines, which are functions and,
+// indented below them, their places; since 1.34 in one line with one stack.
+func kubeadmError(output string) string {
+	lines := strings.Split(output, "\n")
+	var parts []string
+	for i, line := range lines {
+		function := i+1 < len(lines) && strings.HasPrefix(lines[i+1], "\t")
+		switch {
+		case strings.HasPrefix(line, "\t"), function, strings.TrimSpace(line) == "":
+		case kubeadmLog.MatchString(line):
+			// What came before was said on the way.
+			parts = nil
+		default:
+			parts = append(parts, strings.TrimPrefix(strings.TrimSpace(line), "error: "))
+		}
+	}
+	return strings.Join(parts[max(0, len(parts)-6):], "; ")
+}
+
+// kubeadmLog is a line of kubeadm's log, or of what it tells of its progress.
+var kubeadmLog = regexp.MustCompile(`^([IWEF]\d{4} |\[[a-z-]+\] )`)
 
 func lastLines(text string, n int) string {
 	all := strings.Split(strings.TrimSpace(text), "\n")

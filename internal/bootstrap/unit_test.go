@@ -1,6 +1,36 @@
 package bootstrap
 
-import "testing"
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+)
+
+// The reason is what kubeadm said last, not the end of a stack.
+func TestKubeadmFailed(t *testing.T) {
+	for file, want := range map[string]string{
+		"kubeadm-1.34.txt": `kubeadm addons on node cp: exit code 1: error execution phase addon/coredns: couldn't retrieve DNS addon deployments: ` +
+			`deployments.apps is forbidden: User "kubernetes-admin" cannot list resource "deployments" in API group "apps" in the namespace "kube-system"`,
+		"kubeadm-1.29.txt":         `kubeadm addons on node cp: exit code 1: couldn't initialize a Kubernetes cluster; error execution phase wait-control-plane`,
+		"kubeadm-says-nothing.txt": `kubeadm addons on node cp: exit code 1`,
+	} {
+		output := readFile(t, filepath.Join("testdata", file))
+		step := &StepError{Step: "addons", Node: "cp", Output: output, Err: &cluster.ExitError{Node: "cp", Code: 1}}
+		reason, said, failed := KubeadmFailed(step)
+		if !failed || reason != want {
+			t.Errorf("%s: failed %v, reason %s\nwant %s", file, failed, reason, want)
+		}
+		if !strings.HasSuffix(strings.TrimSpace(output), said) {
+			t.Errorf("%s: said %q", file, said)
+		}
+	}
+	if _, _, failed := KubeadmFailed(&StepError{Step: "join", Node: "cp", Err: errors.New("the node is gone")}); failed {
+		t.Error("a kubeadm that never ran is said to have failed")
+	}
+}
 
 func TestLastLines(t *testing.T) {
 	if got := lastLines("1\n2\n3\n4\n", 2); got != "3\n4" {

@@ -55,8 +55,8 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 	if errors.Is(cause, bootstrap.ErrUnready) || errors.Is(cause, bootstrap.ErrNotReady) {
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: bootstrap.Journal(ctx, node{nodes[0].name}, "kubelet"), Err: cause}
 	}
-	if said, failed := bootstrap.KubeadmFailed(cause); failed {
-		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: said, Err: errors.New(firstLine(cause))}
+	if reason, said, failed := bootstrap.KubeadmFailed(cause); failed {
+		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: said, Err: errors.New(reason)}
 	}
 	return fmt.Errorf("infrastructure: %w", cause)
 }

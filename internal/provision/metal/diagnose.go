@@ -61,14 +61,14 @@ func diagnose(ctx context.Context, nodes []cluster.Node, cause error) error {
 			sick = &nodes[i]
 		}
 	}
-	said, failed := bootstrap.KubeadmFailed(cause)
+	reason, said, failed := bootstrap.KubeadmFailed(cause)
 	switch {
 	case sick != nil:
 		return &provision.ProductError{Component: "kubelet", Doing: "starting on host " + sick.Name, Log: bootstrap.Journal(ctx, *sick, "kubelet"), Err: errors.New(firstLine(cause))}
 	case errors.Is(cause, bootstrap.ErrUnready) || errors.Is(cause, bootstrap.ErrNotReady):
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: bootstrap.Journal(ctx, nodes[0], "kubelet"), Err: cause}
 	case failed:
-		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: said, Err: errors.New(firstLine(cause))}
+		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: said, Err: errors.New(reason)}
 	}
 	return fmt.Errorf("infrastructure: %w", cause)
 }
