@@ -87,11 +87,14 @@ func (p *plain) print(at time.Time, text string) {
 }
 
 func stepText(s source.Step) string {
-	text := fmt.Sprintf("release: %d of %d, %s", s.N, s.Total, s.Name)
+	text := fmt.Sprintf("release: %d of %d, %s: made in %s", s.N, s.Total, s.Name, s.Took.Round(time.Second))
 	if s.Cached {
-		return text + ": from the cache"
+		text = fmt.Sprintf("release: %d of %d, %s: from the cache", s.N, s.Total, s.Name)
 	}
-	return fmt.Sprintf("%s: made in %s", text, s.Took.Round(time.Second))
+	if s.Without != "" {
+		text += ", without " + s.Without
+	}
+	return text
 }
 
 func (p *plain) event(at time.Time, e result.Event) {

@@ -43,7 +43,7 @@ func TestPlain(t *testing.T) {
 	show(0, remark("warning: m.yaml:3:1: a rule matches nothing"))
 	step := source.Step{N: 2, Total: 22, Name: "etcd", Done: true, Took: 95 * time.Second}
 	show(95, step)
-	step.Cached = true
+	step.Cached, step.Without = true, "etcdctl v3.5.24"
 	show(0, step)
 	show(1, begunWith(cell))
 	show(1, started(cell, "create"))
@@ -58,7 +58,7 @@ func TestPlain(t *testing.T) {
 	p.close()
 	want := `      0s  warning: m.yaml:3:1: a rule matches nothing
    1m35s  release: 2 of 22, etcd: made in 1m35s
-   1m35s  release: 2 of 22, etcd: from the cache
+   1m35s  release: 2 of 22, etcd: from the cache, without etcdctl v3.5.24
    1m36s  run 20261122-100000-0a1b2c3d: 1 cell(s), plan
    2m38s  debian-12: create: 61.0 s
    2m38s  debian-12: identity before the suites: 2 compared, 1 differ

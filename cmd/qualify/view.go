@@ -94,6 +94,9 @@ func (f frame) build(p *progress, i int) []string {
 		if s.Cached {
 			how = "from the cache"
 		}
+		if s.Without != "" {
+			how += ", without " + headline(s.Without, mostText)
+		}
 		lines = append(lines, fmt.Sprintf("  %s %s  %s", f.done(false), headline(s.Name, mostText), f.faint(how)))
 	}
 	if b.step != "" {

@@ -35,6 +35,7 @@ type Step struct {
 	Done     bool
 	Cached   bool          // nothing had to be made
 	Took     time.Duration // when done
+	Without  string        // what the release has to do without, and why; "" for nothing
 }
 
 type builder struct {
@@ -49,7 +50,10 @@ type builder struct {
 	wanted   imageRefs         // what the candidate itself asks for
 	userland string            // tar of the Debian userland that agnhost stands on
 	filters  string            // tar of the packet filters that kube-proxy calls
-	step     struct{ cached bool }
+	step     struct {
+		cached  bool
+		without string
+	}
 }
 
 // arch is the only architecture that a build makes: the machine's own, since
@@ -96,11 +100,11 @@ func Build(ctx context.Context, o Options) (manifest string, err error) {
 		step := Step{N: i + 1, Total: len(steps) + 1, Name: s.name}
 		report(step)
 		start := time.Now()
-		b.step.cached = false
+		b.step.cached, b.step.without = false, ""
 		if err := s.run(ctx, b); err != nil {
 			return "", fmt.Errorf("building %s: %w", s.name, err)
 		}
-		step.Done, step.Cached, step.Took = true, b.step.cached, time.Since(start)
+		step.Done, step.Cached, step.Took, step.Without = true, b.step.cached, time.Since(start), b.step.without
 		report(step)
 	}
 	step := Step{N: len(steps) + 1, Total: len(steps) + 1, Name: "release"}

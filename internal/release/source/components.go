@@ -36,6 +36,10 @@ func (b *builder) components(kubernetesDir string) ([]component, error) {
 		return nil, err
 	}
 	suffix := "-linux-" + b.arch
+	var etcdTools []string
+	if b.programs["etcdctl"] != "" {
+		etcdTools = []string{"etcdctl"}
+	}
 	etcd, coredns := b.wanted.etcdVersion(), b.wanted.corednsVersion()
 	return []component{
 		{
@@ -53,8 +57,8 @@ func (b *builder) components(kubernetesDir string) ([]component, error) {
 		{name: "kube-proxy", gitTag: b.version, programs: []string{"kube-proxy"}, images: []namedImage{b.kubeProxyImage()}},
 		{
 			name: "etcd", gitTag: etcd,
-			tarballs: []programTar{{"etcd" + suffix + "-" + etcd + ".tar.gz", "etcd-" + etcd + suffix, []string{"etcd", "etcdctl"}, false}},
-			images:   []namedImage{b.programImage("etcd", "etcdctl")},
+			tarballs: []programTar{{"etcd" + suffix + "-" + etcd + ".tar.gz", "etcd-" + etcd + suffix, append([]string{"etcd"}, etcdTools...), false}},
+			images:   []namedImage{b.programImage("etcd", etcdTools...)},
 		},
 		{name: "coredns", gitTag: coredns, images: []namedImage{b.corednsImage()}},
 		{

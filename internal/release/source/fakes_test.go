@@ -40,16 +40,21 @@ func main() { os.Stdout.WriteString("` + name + ` " + buildversion.BuildVersion 
 		{"github.com/onsi/ginkgo/v2", "v2.99.0", map[string]string{
 			"go.mod": "module github.com/onsi/ginkgo/v2\n\ngo 1.21\n", "ginkgo/main.go": tiny("ginkgo"),
 		}},
-		{"go.etcd.io/etcd/server/v3", "v3.6.5", map[string]string{
-			"go.mod":  "module go.etcd.io/etcd/server/v3\n\ngo 1.21\n\nrequire go.etcd.io/etcd/api/v3 v3.6.5\n\nreplace go.etcd.io/etcd/api/v3 => ../api\n\nreplace go.etcd.io/etcd => ./FORBIDDEN_DEPENDENCY\n",
-			"main.go": "package main\n\nimport \"go.etcd.io/etcd/api/v3/version\"\n\nfunc main() { print(version.Version) }\n",
-		}},
-		{"go.etcd.io/etcd/api/v3", "v3.6.5", map[string]string{
-			"go.mod": "module go.etcd.io/etcd/api/v3\n\ngo 1.21\n", "version/v.go": "package version\n\nconst Version = \"3.6.5\"\n",
-		}},
+		fakeEtcd[0], fakeEtcd[1],
 		{"go.etcd.io/etcd/etcdctl/v3", "v3.6.5", map[string]string{"go.mod": "module go.etcd.io/etcd/etcdctl/v3\n\ngo 1.21\n", "main.go": tiny("etcdctl")}},
 		{"github.com/coredns/coredns", "v1.12.1", map[string]string{"go.mod": "module github.com/coredns/coredns\n\ngo 1.21\n", "main.go": tiny("coredns")}},
 	})
+}
+
+// fakeEtcd is the server without its tools.
+var fakeEtcd = []fakeModule{
+	{"go.etcd.io/etcd/server/v3", "v3.6.5", map[string]string{
+		"go.mod":  "module go.etcd.io/etcd/server/v3\n\ngo 1.21\n\nrequire go.etcd.io/etcd/api/v3 v3.6.5\n\nreplace go.etcd.io/etcd/api/v3 => ../api\n\nreplace go.etcd.io/etcd => ./FORBIDDEN_DEPENDENCY\n",
+		"main.go": "package main\n\nimport \"go.etcd.io/etcd/api/v3/version\"\n\nfunc main() { print(version.Version) }\n",
+	}},
+	{"go.etcd.io/etcd/api/v3", "v3.6.5", map[string]string{
+		"go.mod": "module go.etcd.io/etcd/api/v3\n\ngo 1.21\n", "version/v.go": "package version\n\nconst Version = \"3.6.5\"\n",
+	}},
 }
 
 func fakeKubernetes(t *testing.T) fakeModule {

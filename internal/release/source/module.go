@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -102,10 +103,25 @@ func (g *goTool) fetch(ctx context.Context, path, version string) (fetched, erro
 		err = errors.New(f.Error)
 	}
 	if err != nil {
-		return fetched{}, fmt.Errorf("fetching module %s %s: %w", path, version, err)
+		return fetched{}, fetchError(path, version, err)
 	}
 	f.committed, err = commitTime(f.Info)
 	return f, err
+}
+
+// errNotServed marks a version that the module proxy says it does not have or
+// does not give. A proxy that cannot be reached has said nothing.
+var errNotServed = errors.New("the module proxy does not serve it")
+
+// refusal is what the go command quotes of such an answer. For a proxy that is
+// a directory, it is that of the file system.
+var refusal = regexp.MustCompile(`: (403 Forbidden|404 Not Found|410 Gone)(\s|$)|: no such file or directory$`)
+
+func fetchError(path, version string, err error) error {
+	if refusal.MatchString(err.Error()) {
+		err = fmt.Errorf("%w: %w", errNotServed, err)
+	}
+	return fmt.Errorf("fetching module %s %s: %w", path, version, err)
 }
 
 func commitTime(infoFile string) (time.Time, error) {

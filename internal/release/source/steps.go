@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path"
@@ -95,16 +96,23 @@ func buildTests(ctx context.Context, b *builder) error {
 	return err
 }
 
+// buildEtcd builds the server, and etcdctl where it can be had. No cluster
+// needs that one, and some module proxies do not serve every version of it:
+// then the release has none, and its manifest lists none.
 func buildEtcd(ctx context.Context, b *builder) error {
 	version := b.wanted.etcdVersion()
 	server, err := b.compile(ctx, unit{module: "go.etcd.io/etcd/server/v3", version: version, programs: map[string]string{"etcd": "."}})
 	if err != nil {
 		return err
 	}
+	b.provide(server, "etcd")
 	cached := b.step.cached
 	client, err := b.compile(ctx, unit{module: "go.etcd.io/etcd/etcdctl/v3", version: version, programs: map[string]string{"etcdctl": "."}})
 	b.step.cached = b.step.cached && cached
-	b.provide(server, "etcd")
+	if errors.Is(err, errNotServed) {
+		b.step.cached, b.step.without = cached, "etcdctl "+version+", which the module proxy does not serve"
+		return nil
+	}
 	b.provide(client, "etcdctl")
 	return err
 }
