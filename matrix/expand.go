@@ -11,10 +11,14 @@ import (
 
 // Excluded is a selected cell that is not run.
 type Excluded struct {
-	Cell Cell
-	Rule Exclusion // the first in file order that matches, where Why is zero
-	Why  Reason    // why the cell cannot be; it comes before all rules
+	Values map[string]string // of the cell, by axis
+	Rule   Exclusion         // the first in file order that matches, where Why is zero
+	Why    Reason            // why the cell cannot be; it comes before all rules
 }
+
+// ID is the one that the cell would have. There can be many more of these than
+// of cells that are run, and few are ever named.
+func (e Excluded) ID() string { return cellID(e.Values) }
 
 // By names what removed the cell: a rule of the file by its place, e.g.
 // m.yaml:18, or one of validity by its name, e.g. validity/skew-kubelet.
@@ -159,12 +163,12 @@ func advance(place []int, chosen [][]Value) bool {
 	return false
 }
 
-func (m *Matrix) cellAt(place []int, chosen [][]Value) Cell {
+func (m *Matrix) valuesAt(place []int, chosen [][]Value) map[string]string {
 	values := make(map[string]string, len(place))
 	for i, axis := range m.Axes {
 		values[axis.Name] = chosen[i][place[i]].Name
 	}
-	return NewCell(values)
+	return values
 }
 
 // emptyError names the rules that left nothing to run.

@@ -47,7 +47,7 @@ func TestExpandDefault(t *testing.T) {
 		fmt.Fprintln(&b, cell.ID, cell.Values)
 	}
 	for _, e := range excluded {
-		fmt.Fprintln(&b, "excluded", e.Cell.Values, e.Rule.At(), e.Rule.Reason)
+		fmt.Fprintln(&b, "excluded", e.Values, e.Rule.At(), e.Rule.Reason)
 	}
 	golden(t, "default.cells", b.String())
 }
@@ -64,7 +64,7 @@ func TestExpandOrderAndRules(t *testing.T) {
 	if want := []string{"debian-12 v1.35.4", "ubuntu-22.04 v1.34.4", "ubuntu-22.04 v1.35.4"}; !slices.Equal(got, want) {
 		t.Errorf("cells %q, want %q", got, want)
 	}
-	if len(excluded) != 1 || excluded[0].Cell.Value(K8s) != "v1.34.4" || excluded[0].Rule.At() != "m.yaml:18" || excluded[0].Rule.Owner != "node team" {
+	if len(excluded) != 1 || excluded[0].Values[K8s] != "v1.34.4" || excluded[0].Rule.At() != "m.yaml:18" || excluded[0].Rule.Owner != "node team" {
 		t.Errorf("excluded %+v", excluded)
 	}
 }
@@ -82,7 +82,7 @@ func TestRuleOnMinor(t *testing.T) {
 	}
 	var got []string
 	for _, e := range excluded {
-		got = append(got, fmt.Sprint(e.Cell.Value(K8s), ":", e.Rule.Line))
+		got = append(got, fmt.Sprint(e.Values[K8s], ":", e.Rule.Line))
 	}
 	// v1.34.4 is named twice: the first rule counts.
 	if want := []string{"v1.34.4:22", "v1.34.10:22", "v1.34.9:22", "v1.35.2:24"}; !slices.Equal(got, want) {
@@ -94,7 +94,7 @@ func TestRuleOnMinor(t *testing.T) {
 func TestRuleOnGivenRelease(t *testing.T) {
 	given := load(t, small).WithRelease("v1.34.99", "file:x")
 	cells, excluded, err := given.Expand(nil, "2026-01-01")
-	if err != nil || len(cells) != 1 || len(excluded) != 1 || excluded[0].Cell.Value(OS) != "debian-12" {
+	if err != nil || len(cells) != 1 || len(excluded) != 1 || excluded[0].Values[OS] != "debian-12" {
 		t.Errorf("cells %v, excluded %v, error %v", cells, excluded, err)
 	}
 }
@@ -219,8 +219,8 @@ func TestExpandAgainstRecursion(t *testing.T) {
 			rt.Fatalf("cells %v, error %v, want %v", cells, err, want)
 		}
 		for i, e := range excluded {
-			if !reflect.DeepEqual(e.Cell, wantOut[i]) || e.Rule.Line != wantRules[i] {
-				rt.Fatalf("excluded %v by rule %d, want %v by %d", e.Cell, e.Rule.Line, wantOut[i], wantRules[i])
+			if !reflect.DeepEqual(e.Values, wantOut[i].Values) || e.Rule.Line != wantRules[i] {
+				rt.Fatalf("excluded %v by rule %d, want %v by %d", e.Values, e.Rule.Line, wantOut[i], wantRules[i])
 			}
 		}
 		if len(excluded) != len(wantOut) {

@@ -85,7 +85,7 @@ func (m *Matrix) Combinations(r Request) ([]Cell, error) {
 	var cells []Cell
 	place := make([]int, len(chosen))
 	for more := true; more; more = advance(place, chosen) {
-		cells = append(cells, m.cellAt(place, chosen))
+		cells = append(cells, NewCell(m.valuesAt(place, chosen)))
 	}
 	return cells, nil
 }
@@ -99,20 +99,21 @@ func (m *Matrix) expand(chosen [][]Value, r Request) (e Expansion, used []bool) 
 	place := make([]int, len(chosen))
 	for more := true; more; more = advance(place, chosen) {
 		e.Raw++
-		cell := m.cellAt(place, chosen)
-		why, rule := validity.reasons(cell.Values), -1
-		if len(why) == 0 || r.Force {
-			rule = rules.removes(cell.Values)
+		values := m.valuesAt(place, chosen)
+		why, rule := validity.first(values), -1
+		if why == (Reason{}) || r.Force {
+			rule = rules.removes(values)
 		}
 		switch {
-		case len(why) > 0 && !r.Force:
-			e.Excluded = append(e.Excluded, Excluded{Cell: cell, Why: why[0]})
+		case why != (Reason{}) && !r.Force:
+			e.Excluded = append(e.Excluded, Excluded{Values: values, Why: why})
 		case rule >= 0:
 			used[rule] = true
-			e.Excluded = append(e.Excluded, Excluded{Cell: cell, Rule: m.Exclude[rule]})
+			e.Excluded = append(e.Excluded, Excluded{Values: values, Rule: m.Exclude[rule]})
 		default:
-			if len(why) > 0 {
-				e.Forced[cell.ID] = why[0]
+			cell := NewCell(values)
+			if why != (Reason{}) {
+				e.Forced[cell.ID] = why
 			}
 			e.Cells = append(e.Cells, cell)
 		}
@@ -168,8 +169,8 @@ func (e *Expansion) find(id string) (Cell, error) {
 		return found[0], nil
 	case 0:
 		for _, out := range e.Excluded {
-			if id != "" && strings.HasPrefix(out.Cell.ID, id) {
-				return Cell{}, fmt.Errorf("the cell %s is not run: %s (%s)", out.Cell.ID, out.Reason(), out.By())
+			if id != "" && strings.HasPrefix(out.ID(), id) {
+				return Cell{}, fmt.Errorf("the cell %s is not run: %s (%s)", out.ID(), out.Reason(), out.By())
 			}
 		}
 		return Cell{}, fmt.Errorf("no selected cell is called %s; qualify plan lists them", strict.Bare(id))

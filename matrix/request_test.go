@@ -134,7 +134,7 @@ func TestPropertySelectSorts(t *testing.T) {
 			seen[c.ID] = true
 		}
 		for _, x := range e.Excluded {
-			seen[x.Cell.ID] = true
+			seen[x.ID()] = true
 		}
 		if e.Raw != len(seen) || e.Raw != len(e.Cells)+len(e.Excluded) {
 			rt.Errorf("%d raw, %d cells, %d excluded, %d ids", e.Raw, len(e.Cells), len(e.Excluded), len(seen))

@@ -65,10 +65,25 @@ func (m *Matrix) Invalid(values map[string]string, asOf string) []Reason {
 }
 
 func (v *validity) reasons(values map[string]string) []Reason {
-	reasons := v.companions(values)
-	reasons = append(reasons, v.runtime(values)...)
-	reasons = append(reasons, v.versions(values)...)
-	return append(reasons, v.supported(values)...)
+	var reasons []Reason
+	for _, check := range v.checks() {
+		reasons = append(reasons, check(values)...)
+	}
+	return reasons
+}
+
+// first is the first of the reasons, the zero Reason where there is none.
+func (v *validity) first(values map[string]string) Reason {
+	for _, check := range v.checks() {
+		if reasons := check(values); len(reasons) > 0 {
+			return reasons[0]
+		}
+	}
+	return Reason{}
+}
+
+func (v *validity) checks() [4]func(map[string]string) []Reason {
+	return [...]func(map[string]string) []Reason{v.companions, v.runtime, v.versions, v.supported}
 }
 
 // versions says whether the components of Kubernetes go together.

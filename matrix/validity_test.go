@@ -139,9 +139,9 @@ func TestExpandLeavesInvalidOut(t *testing.T) {
 		}
 	}
 	for _, e := range excluded {
-		why := m.Invalid(e.Cell.Values, "2026-01-01")
+		why := m.Invalid(e.Values, "2026-01-01")
 		if len(why) == 0 || why[0] != e.Why || e.By() != "validity/"+why[0].Rule || e.Reason() != why[0].Text {
-			t.Errorf("%v is out by %s (%s): %v", e.Cell.Values, e.By(), e.Reason(), why)
+			t.Errorf("%v is out by %s (%s): %v", e.Values, e.By(), e.Reason(), why)
 		}
 	}
 	_, _, err = m.Expand(Selection{OS: {"debian-11"}, Containerd: {"os"}, K8s: {"1.37"}, Kubelet: {"release"}, Provisioner: {"kind"}}, "2026-01-01")

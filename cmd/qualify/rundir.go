@@ -151,6 +151,7 @@ func pointLatest(results, id string) error {
 // plain refuses a plan with a secret in it. It could not be redacted, since a
 // plan is what its hash says; and it is shown in every report.
 func (w wiring) plain(plan run.Plan) error {
+	plan.Excluded = telling(plan.Excluded)
 	data, err := json.MarshalIndent(plan, "", "  ")
 	if err != nil {
 		return err
@@ -162,6 +163,32 @@ func (w wiring) plain(plan run.Plan) error {
 		}
 	}
 	return nil
+}
+
+// telling leaves out what says nothing that one before it has not said: of
+// tens of thousands of excluded cells a few hundred stay.
+func telling(excluded []run.Excluded) []run.Excluded {
+	said := map[[2]string]bool{}
+	var list []run.Excluded
+	for _, e := range excluded {
+		news := false
+		say := func(what, text string) {
+			if at := [2]string{what, text}; !said[at] {
+				said[at], news = true, true
+			}
+		}
+		for axis, value := range e.Values {
+			say("axis "+axis, value)
+		}
+		say("rule", e.Rule)
+		say("reason", e.Reason)
+		say("owner", e.Owner)
+		say("expires", e.Expires)
+		if news {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 func writeJSON(s *sink.Sink, path string, value any) error {

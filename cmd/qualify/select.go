@@ -165,7 +165,7 @@ func (s selected) leftOut() []string {
 		}
 	}
 	for _, e := range s.Excluded {
-		lines = append(lines, fmt.Sprintf("left out: %s: %s (%s)", e.Cell.ID, e.Reason(), e.By()))
+		lines = append(lines, fmt.Sprintf("left out: %s: %s (%s)", e.ID(), e.Reason(), e.By()))
 	}
 	for _, a := range s.absent {
 		lines = append(lines, fmt.Sprintf("left out: %s: %s", a.Cell.ID, a.Reason))

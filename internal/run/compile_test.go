@@ -24,7 +24,7 @@ func TestCompile(t *testing.T) {
 	w.systems = []string{"debian-12", "ubuntu-24.04"}
 	c := w.compilation()
 	rule := matrix.Exclusion{Reason: "no kernel", Owner: "me", Expires: "2027-01-01", File: "m.yaml", Line: 7}
-	c.Excluded = []matrix.Excluded{{Cell: cellOf("flatcar"), Rule: rule}}
+	c.Excluded = []matrix.Excluded{{Values: cellOf("flatcar").Values, Rule: rule}}
 	plan, err := Compile(c)
 	if err != nil {
 		t.Fatal(err)

@@ -65,8 +65,8 @@ func Execute(ctx context.Context, plan Plan, d Deps) error {
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r := &recorder{journal: d.Journal, redact: d.Sink.Text, observe: d.Observe, relieve: d.Relieve, stop: stop, failFast: newFailFast(plan, d.Past)}
-	interrupted := &moment{now: d.Now}
-	defer context.AfterFunc(work, interrupted.set)()
+	interrupted := &moment{now: d.Now, of: work}
+	defer context.AfterFunc(work, func() { interrupted.since() })()
 	r.add(result.Event{Kind: result.RunStarted, Text: d.Run, Plan: plan.Hash, Release: plan.Judged().Release.Digest})
 	past := result.Fold(d.Past)
 	var cells []*execution
@@ -122,24 +122,28 @@ func lost(ctx context.Context, r *recorder) error {
 	return nil
 }
 
-// moment is a point in time that comes at most once.
+// moment is the end of a context, as a point in time.
 type moment struct {
 	now func() time.Time
+	of  context.Context
 	mu  sync.Mutex
 	at  time.Time
 }
 
-func (m *moment) set() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.at = m.now()
-}
-
-// since is how long ago it was; false before it came.
+// since is how long ago it was; false before it came. Who asks before anybody
+// has seen the end is the one who saw it: on a busy machine, what a context
+// calls at its end can come after what the end set going.
 func (m *moment) since() (time.Duration, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.now().Sub(m.at), !m.at.IsZero()
+	if m.of.Err() == nil {
+		return 0, false
+	}
+	now := m.now()
+	if m.at.IsZero() {
+		m.at = now
+	}
+	return now.Sub(m.at), true
 }
 
 // panicked keeps the first panic of several goroutines, with its stack.

@@ -251,3 +251,21 @@ func TestExecuteTakesCellsInTurn(t *testing.T) {
 		t.Errorf("it went %v", got)
 	}
 }
+
+// The end of a context is seen by who asks first, whoever that is.
+func TestMoment(t *testing.T) {
+	now := time.Unix(1000, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &moment{now: func() time.Time { return now }, of: ctx}
+	if passed, is := m.since(); is || passed != 0 {
+		t.Errorf("before it came: %v, %v", passed, is)
+	}
+	cancel()
+	if passed, is := m.since(); !is || passed != 0 {
+		t.Errorf("when it came: %v, %v", passed, is)
+	}
+	now = now.Add(3 * time.Second)
+	if passed, is := m.since(); !is || passed != 3*time.Second {
+		t.Errorf("after it came: %v, %v", passed, is)
+	}
+}

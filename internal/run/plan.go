@@ -181,7 +181,7 @@ func Compile(c Compilation) (Plan, error) {
 func (c Compilation) excluded() []Excluded {
 	list := make([]Excluded, 0, len(c.Excluded)+len(c.Absent))
 	for _, e := range c.Excluded {
-		list = append(list, Excluded{Values: e.Cell.Values, Rule: e.By(), Reason: e.Reason(), Owner: e.Rule.Owner, Expires: e.Rule.Expires})
+		list = append(list, Excluded{Values: e.Values, Rule: e.By(), Reason: e.Reason(), Owner: e.Rule.Owner, Expires: e.Rule.Expires})
 	}
 	for _, a := range c.Absent {
 		list = append(list, Excluded{Values: a.Cell.Values, Rule: RuleHost, Reason: a.Reason})
