@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -71,7 +72,7 @@ type File struct {
 	Mode    int64 // as chmod takes it: 0o4755 runs with its owner's rights
 }
 
-// packageForm of images is part of every key of what Images makes: raise it
+// imagesVersion is part of every key of what Images makes: raise it
 // when the way of packing changes the bytes.
 const imagesVersion = "1"
 
@@ -91,22 +92,22 @@ func (w *Workbench) Images(ctx context.Context, name, version, key string, make 
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, imagesManifest)
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the manifest of %s: %w", name, err)
+	rel := &release.Release{Path: filepath.Join(dir, imagesManifest)}
+	data, err := os.ReadFile(rel.Path)
+	if err == nil {
+		err = json.Unmarshal(data, rel)
 	}
-	return release.Parse(file, data, release.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("reading what images of %s there are: %w", name, err)
+	}
+	return rel, nil
 }
 
-// imagesManifest is the file that describes packed images.
-const imagesManifest = "images.yaml"
+// imagesManifest is the file that describes packed images. It is none of the EKS
+// Distro format: that wants a release to have a Kubernetes.
+const imagesManifest = "images.json"
 
 func (w *Workbench) packImages(ctx context.Context, dir, base string, part release.Component, images []Image) error {
-	kubernetes, err := w.b.tool.fetch(ctx, kubernetesModule, part.GitTag)
-	if err != nil {
-		return err
-	}
 	for _, image := range images {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -129,10 +130,11 @@ func (w *Workbench) packImages(ctx context.Context, dir, base string, part relea
 			Arch: []string{w.b.arch}, URI: image.Ref, Digest: digest,
 		})
 	}
-	return writeManifest(filepath.Join(dir, imagesManifest), &release.Release{
-		Name: part.Name + "-" + part.GitTag + "-source", Channel: channelOf(part.GitTag), Number: 1,
-		Date: kubernetes.committed.Format("2006-01-02T15:04:05Z07:00"), Components: []release.Component{part},
-	})
+	data, err := json.Marshal(release.Release{Name: part.Name + "-" + part.GitTag + "-source", Components: []release.Component{part}})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, imagesManifest), data, 0o644)
 }
 
 // AssetName is the name that the assets of an image begin with: its own and its
