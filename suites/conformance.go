@@ -33,8 +33,8 @@ func conformance() Suite {
 		Expect: expectQuick,
 		Modes: []Mode{
 			{Name: quick, Doc: "a fixed slice from every SIG that needs no image but agnhost and pause", Expect: expectQuick},
-			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour},
-			{Name: certified, Doc: "every conformance test, one after the other, with the files of a submission", Expect: expectAll, Budget: 10 * time.Hour},
+			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour, Images: true},
+			{Name: certified, Doc: "every conformance test, one after the other, with the files of a submission", Expect: expectAll, Budget: 10 * time.Hour, Images: true},
 		},
 		Run: runConformance,
 	}

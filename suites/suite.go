@@ -36,6 +36,8 @@ type Mode struct {
 	Doc    string
 	Expect func(rel *release.Release) ([]string, error) // as a suite's
 	Budget time.Duration                                // 0 leaves it to the plan
+	// Images says that the cases run images that are no part of a release.
+	Images bool
 }
 
 // In returns the mode of a name; the empty name is the suite's own way.

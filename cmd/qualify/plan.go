@@ -183,9 +183,12 @@ func (o *planOptions) draft(ctx context.Context, w workshop, s selected) (run.Pl
 			refs[version] = lasting
 		}
 	}
-	plan, err := run.Draft(run.Compilation{
+	c := run.Compilation{
 		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Forced: s.Forced, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Retries: o.retries, Reruns: o.reruns, Policy: policyOf(s.policy),
-	}, refs)
+		Entries: s.entries, Suite: o.w.suite,
+	}
+	c.MadeImages = o.decideImages(ctx, c)
+	plan, err := run.Draft(c, refs)
 	plan.AsOf, plan.Matrix = s.request.AsOf, s.matrix.File
 	for i, required := range s.matrix.Required(s.Cells) {
 		if i < len(plan.Cells) {
@@ -336,8 +339,10 @@ func (o *runOptions) adopt(cmd *cobra.Command, w workshop, saved run.Plan, ui co
 			return run.Plan{}, nil, err
 		}
 	}
-	if err := g.components(cmd.Context(), w, saved.MatrixCells(), ui); err != nil {
-		return run.Plan{}, nil, err
+	for _, cell := range saved.Cells {
+		if err := g.components(cmd.Context(), w, cell.Values[matrix.K8s], cell.Components, ui); err != nil {
+			return run.Plan{}, nil, err
+		}
 	}
 	plan, err := run.Adopt(saved, run.Compilation{Releases: g.byVersion, Components: g.parts, Sources: g.sources, AllowUnbound: o.allowUnbound, Entries: entries, Suite: w.suite})
 	if err != nil {

@@ -155,7 +155,7 @@ func (w workshop) releasesOf(ctx context.Context, plan run.Plan, ui console) (ma
 			if releases[part.Digest] != nil {
 				continue
 			}
-			built, err := w.component(ctx, part, ui.step)
+			built, err := w.component(ctx, part, releases[cell.Release.Digest], ui.step)
 			if err != nil {
 				return nil, fmt.Errorf("resuming: %w", err)
 			}

@@ -40,6 +40,7 @@ func newRootCommand(w wiring) *cobra.Command {
 		newGCCommand(w),
 		newDoctorCommand(),
 		newSelftestCommand(w),
+		newConformanceCommand(w),
 		newCNCFCommand(w),
 		newImportCommand(w),
 		newInventoryCommand(w),

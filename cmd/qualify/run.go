@@ -192,19 +192,18 @@ func (g gathered) gather(ctx context.Context, w workshop, version, ref string, u
 	return err
 }
 
-// components builds what the cells' nodes are given beside their releases.
-func (g gathered) components(ctx context.Context, w workshop, cells []matrix.Cell, ui console) error {
-	for _, cell := range cells {
-		for _, part := range run.ComponentsOf(cell) {
-			if g.parts[part] != nil {
-				continue
-			}
-			built, err := w.component(ctx, part, ui.step)
-			if err != nil {
-				return err
-			}
-			g.parts[part], g.byDigest[built.Digest()] = built, built
+// components builds what a cell's nodes are given beside its release.
+func (g gathered) components(ctx context.Context, w workshop, version string, parts []result.ComponentRef, ui console) error {
+	for _, part := range parts {
+		part.Digest = "" // of a saved plan: what is built now is compared with it
+		if g.parts[part] != nil {
+			continue
 		}
+		built, err := w.component(ctx, part, g.byVersion[version], ui.step)
+		if err != nil {
+			return err
+		}
+		g.parts[part], g.byDigest[built.Digest()] = built, built
 	}
 	return nil
 }
@@ -225,13 +224,17 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	if err := run.Bound(g.byVersion); err != nil && !o.allowUnbound {
 		return run.Plan{}, nil, &usageError{err} // before anything is built for it
 	}
-	if err := g.components(ctx, w, s.Cells, ui); err != nil {
-		return run.Plan{}, nil, err
-	}
-	plan, err := run.Compile(run.Compilation{
+	c := run.Compilation{
 		Cells: s.Cells, Excluded: s.Excluded, Absent: s.absent, Forced: s.Forced, Components: g.parts, Workers: o.workersOf(s.matrix), Suites: s.suites, Modes: o.modes(), Releases: g.byVersion,
 		Sources: g.sources, Retries: o.retries, Reruns: o.reruns, AllowUnbound: o.allowUnbound, Policy: policyOf(s.policy), Entries: s.entries, Suite: w.suite,
-	})
+	}
+	c.MadeImages = o.decideImages(ctx, c)
+	for _, cell := range s.Cells {
+		if err := g.components(ctx, w, cell.Value(matrix.K8s), c.ComponentsOf(cell), ui); err != nil {
+			return run.Plan{}, nil, err
+		}
+	}
+	plan, err := run.Compile(c)
 	if err != nil {
 		return run.Plan{}, nil, &usageError{err}
 	}

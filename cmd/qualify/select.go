@@ -31,6 +31,7 @@ type choice struct {
 	file, release, tier, asOf    string
 	policy, baseURL              string
 	conformance, focus, skip     string
+	testImages                   string
 	workers, retries, reruns     int
 	allowUnbound, forceInvalid   bool
 	imageRegistry                string
@@ -57,6 +58,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVar(&c.conformance, "conformance", "", "how the conformance suite is run: quick (a fixed slice, the default), full (all of it), certified (all of it, one after the other, with the files of a submission)")
 	f.StringVar(&c.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
 	f.StringVar(&c.skip, "skip", "", "of the conformance suite, leave out the tests that match this regular expression; it is not complete then")
+	testImagesFlag(cmd, &c.testImages)
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
 	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
 	baseURLFlag(cmd, &c.baseURL)
@@ -324,6 +326,9 @@ func (c *choice) modes() map[string]result.SuiteMode {
 
 // checkModes finds out what is wrong with how suites are to be run.
 func (o *runOptions) checkModes(s *selected) {
+	if err := o.checkImages(); err != nil {
+		s.unknown = append(s.unknown, err)
+	}
 	modes := o.modes()
 	if len(modes) == 0 {
 		return

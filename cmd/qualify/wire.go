@@ -17,6 +17,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/sink"
+	"github.com/qualify-dev/qualify/internal/testimages"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/suites"
 )
@@ -32,13 +33,15 @@ type wiring struct {
 	sink    *sink.Sink // what text leaves through
 	suites  func() []suites.Suite
 	suite   func(string) (suites.Suite, error)
+	// published tells whether the registry with the images of tests answers.
+	published func(context.Context) bool
 }
 
 func shipped(args []string) wiring {
 	return wiring{
 		args: args, lookup: os.LookupEnv, sink: sink.New(redact.New()),
 		entries: all.Entries, entry: all.Find,
-		suites: suites.All, suite: suites.Find,
+		suites: suites.All, suite: suites.Find, published: testimages.Published,
 	}
 }
 
@@ -153,12 +156,28 @@ func (w workshop) lasting(ctx context.Context, text string) (string, error) {
 	return ref.String(), nil
 }
 
-// component builds what a cell's nodes are given beside the release.
-func (w workshop) component(ctx context.Context, part result.ComponentRef, progress func(source.Step)) (*release.Release, error) {
-	if part.Name != matrix.Containerd {
-		return nil, usagef("nothing is known of the component %q", part.Name)
+// component builds what a cell's nodes are given beside the release rel.
+func (w workshop) component(ctx context.Context, part result.ComponentRef, rel *release.Release, progress func(source.Step)) (*release.Release, error) {
+	switch part.Name {
+	case matrix.Containerd:
+		return source.Containerd(ctx, w.cache, part.Version, progress)
+	case result.TestImages:
+		refs, err := w.testImages(ctx, rel)
+		if err != nil {
+			return nil, err
+		}
+		return testimages.Build(ctx, testimages.Options{Kubernetes: part.Version, Refs: refs, Cache: w.cache, Progress: progress})
 	}
-	return source.Containerd(ctx, w.cache, part.Version, progress)
+	return nil, usagef("nothing is known of the component %q", part.Name)
+}
+
+// testImages asks a release's own test binary what images it names.
+func (w workshop) testImages(ctx context.Context, rel *release.Release) ([]string, error) {
+	binary, err := w.artifact(ctx, rel, "bin/linux/amd64/e2e.test")
+	if err != nil {
+		return nil, err
+	}
+	return testimages.Ask(ctx, binary)
 }
 
 // provisioners makes those that the given names ask for.

@@ -72,6 +72,11 @@ var table = []row{
 		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/scratch", "internal/stabletar"},
 	},
 
+	{
+		dir: "internal/testimages", never: join(clusters, commandLine),
+		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/release/source"},
+	},
+
 	// Leaves that others stand on.
 	{dir: "internal/sink", ours: []string{"internal/redact"}, never: join(exec, network, clusters, commandLine)},
 	{dir: "internal/cache", never: join(exec, network, clusters, commandLine)},
@@ -181,12 +186,14 @@ var writers = []struct{ where, why string }{
 	{"internal/release/unpack", "it writes below a root that it is given"},
 	{"internal/release/images", "images of the candidate, byte for byte"},
 	{"internal/debootstrap", "root filesystems"},
+	{"internal/testimages", "programs of public source"},
 	{"internal/stabletar", "root filesystems and assets"},
 	{"internal/provision/kind/rootfs.go", "root filesystems"},
 	{"internal/provision/fake", "the fake cloud, which no run is left with"},
 	{"internal/doctor", "an empty module, to try the proxy with"},
 	{"cmd/qualify/bundle.go", "parts of a run, which are redacted, and fields that their author means to publish"},
 	{"cmd/qualify/cncf.go", "it opens submissions, for reading"},
+	{"cmd/qualify/conformance.go", "names of public registries"},
 	{"cmd/qualify/reserve.go", "nothing but space"},
 	{"cmd/qualify/selftest.go", "copies of a run, for a moment"},
 	{"hack/*", "other programs"},

@@ -106,7 +106,7 @@ func (p Prover) nodes(ctx context.Context, nodes []cluster.Node, rel *release.Re
 		wg.Go(func() {
 			err := p.node(ctx, n, rel, &found[i])
 			for _, part := range parts {
-				err = errors.Join(err, p.programs(ctx, n, part, &found[i]))
+				err = errors.Join(err, p.part(ctx, n, part, &found[i]))
 			}
 			if err != nil {
 				errs[i] = fmt.Errorf("comparing node %s with the release: %w", n.Name, err)
@@ -133,11 +133,20 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 			return err
 		}
 	}
+	found, err := compareImages(ctx, n, rel, into)
+	if err == nil && found == 0 {
+		err = errors.New("its containerd lists no image of the release")
+	}
+	return err
+}
+
+// compareImages compares those images of a release that a node holds, and
+// returns how many there are.
+func compareImages(ctx context.Context, n cluster.Node, rel *release.Release, into *Comparison) (found int, err error) {
 	held, err := cluster.Images(ctx, n)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	found := 0
 	for _, image := range rel.Images() {
 		digest, ok := held[image.URI]
 		if ok {
@@ -147,8 +156,27 @@ func (p Prover) node(ctx context.Context, n cluster.Node, rel *release.Release, 
 			into.add("node "+n.Name+" image "+image.URI, digest, image.Digest)
 		}
 	}
-	if found == 0 {
-		return errors.New("its containerd lists no image of the release")
+	return found, nil
+}
+
+// part compares what a node was given beside the release: programs, images or
+// both.
+func (p Prover) part(ctx context.Context, n cluster.Node, part *release.Release, into *Comparison) error {
+	found := p.programsOf(part)
+	for _, asset := range found {
+		if err := compareProgram(ctx, n, asset, path.Base(asset.Name) == asset.Component, into); err != nil {
+			return err
+		}
+	}
+	images := 0
+	if len(part.Images()) > 0 {
+		var err error
+		if images, err = compareImages(ctx, n, part, into); err != nil {
+			return err
+		}
+	}
+	if len(found) == 0 && images == 0 {
+		return fmt.Errorf("%s has no program for linux/%s, and the node holds no image of it", part.Name, p.Arch)
 	}
 	return nil
 }
@@ -167,24 +195,18 @@ func (p Prover) program(ctx context.Context, rel *release.Release, name string) 
 	return asset, err
 }
 
-// programs compares the programs of what a node was given beside the release.
-// The one that has the component's name is a service, and runs.
-func (p Prover) programs(ctx context.Context, n cluster.Node, part *release.Release, into *Comparison) error {
-	found := 0
+// programsOf are the programs of what a node was given beside the release. The
+// one that has the component's name is a service, and runs. Archives of images
+// are no programs.
+func (p Prover) programsOf(part *release.Release) []release.Asset {
+	var programs []release.Asset
 	for _, asset := range part.Assets() {
 		name, is := strings.CutPrefix(asset.Name, "bin/linux/"+p.Arch+"/")
-		if !is || asset.Type != release.Archive {
-			continue
+		if is && asset.Type == release.Archive && !strings.HasSuffix(name, ".tar") {
+			programs = append(programs, asset)
 		}
-		if err := compareProgram(ctx, n, asset, name == asset.Component, into); err != nil {
-			return err
-		}
-		found++
 	}
-	if found == 0 {
-		return fmt.Errorf("%s has no program for linux/%s", part.Name, p.Arch)
-	}
-	return nil
+	return programs
 }
 
 // compareProgram compares the file of a program that a node finds by its name

@@ -337,6 +337,32 @@ func TestWhatIsGivenBesideTheRelease(t *testing.T) {
 	}
 }
 
+// So are images, which have archives beside them that are no programs.
+func TestImagesGivenBesideTheRelease(t *testing.T) {
+	const ref = "registry.example/e2e-test-images/httpd:2.4.38-4"
+	part := &release.Release{Name: "test-images-v1.34.4", Components: []release.Component{{Name: "test-images", GitTag: "v1.34.4", Assets: []release.Asset{
+		{Component: "test-images", Name: "bin/linux/amd64/httpd-2.4.38-4.tar", Type: release.Archive, SHA256: sumOf("archive")},
+		{Component: "test-images", Name: "httpd-2.4.38-4-image", Type: release.Image, URI: ref, Digest: "sha256:" + sumOf("httpd")},
+	}}}}
+	for held, want := range map[string]string{"httpd": "", "other": "node node-1 image " + ref + ": has sha256:" + sumOf("other")} {
+		c := newCandidate(t)
+		m := c.machine()
+		m.images += ref + " application/vnd.oci.image.manifest.v1+json sha256:" + sumOf(held) + " 32.6 MiB linux/amd64 -\n"
+		got, err := c.prover().Compare(context.Background(), serve(t, c.pods(), m), c.rel, part)
+		must(t, err)
+		if want == "" && len(got.Mismatched) > 0 || want != "" && (len(got.Mismatched) != 1 || !strings.Contains(got.Mismatched[0], want)) {
+			t.Errorf("%s: differs %q, want %q", held, got.Mismatched, want)
+		}
+		if !slices.ContainsFunc(got.Checked, func(line string) bool { return strings.Contains(line, "image "+ref) }) {
+			t.Errorf("%s: compared %q", held, got.Checked)
+		}
+	}
+	c := newCandidate(t)
+	if _, err := c.prover().Compare(context.Background(), serve(t, c.pods(), c.machine()), c.rel, part); err == nil || !strings.Contains(err.Error(), "the node holds no image of it") {
+		t.Errorf("a node without the images: %v", err)
+	}
+}
+
 // What the release has no digest of cannot be compared, and is not counted. It
 // must be an image of the release all the same, and something that runs.
 func TestImagesWithoutDigest(t *testing.T) {

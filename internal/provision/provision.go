@@ -52,8 +52,9 @@ type Lease struct {
 type Spec struct {
 	Cell    matrix.Cell
 	Release *release.Release
-	// Components are what the nodes are given beside the release, in place of
-	// what their operating system brings: a container runtime.
+	// Components are what the nodes are given beside the release: programs in
+	// place of what their operating system brings, as a container runtime, and
+	// images for tests.
 	Components []*release.Release
 	Workers    int
 	Dir        string             // private directory of the cell, exists
@@ -81,8 +82,10 @@ type Entry struct {
 	// Room refines the capacity for clusters of some nodes; nil where these do
 	// not matter.
 	Room func(nodes int) Room
-	New  func(Config) (Provisioner, error)                 // touches nothing outside
-	List func(context.Context, Config) ([]Resource, error) // everything that carries any of our leases
+	// Preloads says that its nodes can be given images as components.
+	Preloads bool
+	New      func(Config) (Provisioner, error)                 // touches nothing outside
+	List     func(context.Context, Config) ([]Resource, error) // everything that carries any of our leases
 	// Purge removes what is kept between runs to be faster, and belongs to no
 	// lease; with dryRun it only lists it. nil where nothing is kept.
 	Purge func(ctx context.Context, dryRun bool) ([]Resource, error)

@@ -35,6 +35,7 @@ func judgeCell(plan Plan, cell PlanCell, ev Evidence, exc *excuses) (CellVerdict
 	all = append(all, unplannedSuites(cell, got, want, exc)...)
 	all = append(all, cellLeftovers(got)...)
 	all = append(all, cellForced(cell)...)
+	all = append(all, cellSubstitutes(cell)...)
 	all = append(all, cellNotes(got)...)
 	reasons, notes := listed(about(cell.ID, "", all))
 	return CellVerdict{
@@ -295,6 +296,17 @@ func cellForced(cell PlanCell) []finding {
 		return nil
 	}
 	return found(informs, NoteForced, "this cell cannot be, and was run because that was asked for: %s", brief(cell.Forced))
+}
+
+// cellSubstitutes tells readers that tests ran other images than the published
+// ones. They were made to behave alike, and nothing shows that they do in all.
+func cellSubstitutes(cell PlanCell) []finding {
+	for _, part := range cell.Components {
+		if part.Name == TestImages {
+			return found(informs, NoteSubstitutes, "the tests ran with images that were made in place of the published ones: %s %s, %s", part.Name, part.Version, part.Digest)
+		}
+	}
+	return nil
 }
 
 func cellNotes(got CellEvidence) []finding {

@@ -395,6 +395,16 @@ func TestUnboundIsSaid(t *testing.T) {
 	}
 }
 
+// Tests that ran with made images say so, whatever they show.
+func TestSubstituteImagesAreSaid(t *testing.T) {
+	plan := onePlan()
+	plan.Cells[0].Components = []ComponentRef{{Name: "containerd", Version: "v1.7.32", Digest: "sha256:cc"}, {Name: TestImages, Version: "v1.34.4", Digest: "sha256:dd"}}
+	doc := judge(t, plan, cleanRun(), DefaultPolicy())
+	if doc.Verdict != Qualified || len(doc.Notes) != 1 || doc.Notes[0].Code != NoteSubstitutes || doc.Notes[0].Cell != plan.Cells[0].ID || !strings.Contains(doc.Notes[0].Text, "sha256:dd") {
+		t.Errorf("%s, notes %+v", doc.Verdict, doc.Notes)
+	}
+}
+
 // A cell that was run although it cannot be is judged like any other, and says
 // what it is.
 func TestForcedCells(t *testing.T) {

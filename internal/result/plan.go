@@ -30,12 +30,16 @@ type PlanCell struct {
 	Values  map[string]string `json:"values"`
 	Release ReleaseRef        `json:"release"`
 	Suites  []PlanSuite       `json:"suites"`
-	// Components are what the nodes are given beside the release, in place of
-	// what their operating system brings.
+	// Components are what the nodes are given beside the release: programs in
+	// place of what their operating system brings, and images for tests.
 	Components []ComponentRef `json:"components,omitempty"`
 	// Forced is why the cell cannot be, where it is run all the same.
 	Forced string `json:"forced,omitempty"`
 }
+
+// TestImages is the name of the component with images that tests run and that
+// are no part of a release, where they were made and not pulled.
+const TestImages = "test-images"
 
 // ComponentRef binds a verdict to what was built beside a release, by digest.
 type ComponentRef struct {

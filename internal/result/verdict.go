@@ -112,6 +112,7 @@ const (
 	NoteWarning       = "note"
 	NoteUnbound       = "release-unbound"
 	NoteForced        = "forced-invalid"
+	NoteSubstitutes   = "substitute-images"
 	NoteWaiverUnused  = "waiver-unused"
 	NoteWaiverPassing = "waiver-passing"
 	NoteWaiverExpired = "waiver-expired"

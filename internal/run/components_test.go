@@ -11,6 +11,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/matrix"
+	"github.com/qualify-dev/qualify/suites"
 )
 
 func withRuntime(version string) matrix.Cell {
@@ -98,4 +99,49 @@ type noting struct {
 func (n *noting) Up(ctx context.Context, l provision.Lease, s provision.Spec) (*cluster.Cluster, error) {
 	n.asked = append(n.asked, s)
 	return n.Provisioner.Up(ctx, l, s)
+}
+
+// Made images are for suites that run some, on nodes that can be given them,
+// where they are wanted; and a plan that has them is gone on with as it is.
+func TestMadeImages(t *testing.T) {
+	made := &release.Release{Name: "test-images", Components: []release.Component{{Name: "test-images", GitTag: "v1.34.4", Assets: []release.Asset{{
+		Component: "test-images", Name: "httpd-image", Type: release.Image, URI: "registry.example/httpd:1", Digest: "sha256:" + strings.Repeat("ab", 32),
+	}}}}}
+	for _, c := range []struct {
+		name                    string
+		wanted, preloads, needs bool
+		want                    int
+	}{
+		{"wanted, possible, needed", true, true, true, 1},
+		{"pulled", false, true, true, 0},
+		{"nodes that take none", true, false, true, 0},
+		{"a mode that runs none", true, true, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.suites[0].Modes = []suites.Mode{{Name: "all", Expect: w.suites[0].Expect, Images: c.needs}}
+			compilation := w.compilation()
+			compilation.MadeImages = c.wanted
+			entry := compilation.Entries[fake.Name]
+			entry.Preloads = c.preloads
+			compilation.Entries = map[string]provision.Entry{fake.Name: entry}
+			if got := compilation.CouldPreload(); got != (c.preloads && c.needs) {
+				t.Errorf("could preload: %v", got)
+			}
+			compilation.Components = map[result.ComponentRef]*release.Release{{Name: result.TestImages, Version: "v1.34.4"}: made}
+			plan, err := Compile(compilation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := plan.Cells[0].Components
+			if len(got) != c.want || c.want == 1 && got[0] != (result.ComponentRef{Name: result.TestImages, Version: "v1.34.4", Digest: made.Digest()}) {
+				t.Fatalf("components %+v", got)
+			}
+			compilation.MadeImages = !c.wanted
+			again, err := Adopt(plan, compilation)
+			if err != nil || len(again.Cells[0].Components) != c.want {
+				t.Errorf("the saved plan: %+v, %v", again.Cells, err)
+			}
+		})
+	}
 }

@@ -32,7 +32,7 @@ func Draft(c Compilation, refs map[string]string) (Plan, error) {
 		if ref == "" {
 			problems = errors.Join(problems, fmt.Errorf("cell %s: the matrix does not say where the release of Kubernetes %s comes from", cell.ID, cell.Value(matrix.K8s)))
 		}
-		plan.Cells = append(plan.Cells, PlanCell{ID: cell.ID, Values: cell.Values, Suites: names, Source: ref, Components: ComponentsOf(cell), Forced: c.Forced[cell.ID].Text})
+		plan.Cells = append(plan.Cells, PlanCell{ID: cell.ID, Values: cell.Values, Suites: names, Source: ref, Components: c.ComponentsOf(cell), Forced: c.Forced[cell.ID].Text})
 	}
 	plan.Excluded = c.excluded()
 	return plan, problems
@@ -50,6 +50,7 @@ func Adopt(saved Plan, c Compilation) (Plan, error) {
 	}
 	c.Workers, c.Retries, c.Reruns, c.Policy = saved.Workers, saved.Retries, saved.Reruns, saved.Policy
 	c.Cells, c.Excluded, c.Suites = saved.MatrixCells(), nil, nil
+	c.MadeImages = saved.madeImages()
 	c.Modes = map[string]result.SuiteMode{}
 	for _, s := range saved.Cells[0].Suites {
 		c.Suites = append(c.Suites, s.Name)

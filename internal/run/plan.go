@@ -141,6 +141,9 @@ type Compilation struct {
 	Sources  map[string]string           // where the releases come from, by digest
 	// Components are built beside the releases, as ComponentsOf names them.
 	Components map[result.ComponentRef]*release.Release
+	// MadeImages has nodes given images that were made here, where a suite wants
+	// more than the release has; else the nodes pull them.
+	MadeImages bool
 	Retries    int // after faults of the infrastructure
 	Reruns     int // of cases that did not pass
 	// AllowUnbound accepts releases without the digests that would tie a verdict
@@ -246,7 +249,7 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 	}
 	planned := PlanCell{ID: cell.ID, Values: cell.Values, Release: result.ReleaseRef{Name: rel.Name, Kubernetes: rel.Kubernetes(), Digest: rel.Digest()}}
 	planned.Forced = c.Forced[cell.ID].Text
-	for _, part := range ComponentsOf(cell) {
+	for _, part := range c.ComponentsOf(cell) {
 		built := c.Components[part]
 		if built == nil {
 			return PlanCell{}, fmt.Errorf("no build of %s %s", part.Name, part.Version)

@@ -288,6 +288,7 @@ func TestPartsReplaceTheSystemsPrograms(t *testing.T) {
 	sum := sha256.Sum256([]byte(text))
 	part := &release.Release{Name: "containerd-v1.7.32-source", Components: []release.Component{{Name: "containerd", Assets: []release.Asset{
 		{Component: "containerd", Name: "bin/linux/amd64/containerd", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
+		{Component: "containerd", Name: "bin/linux/amd64/httpd.tar", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
 		{Component: "containerd", Name: "bin/linux/arm64/ctr", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
 		{Component: "containerd", Name: "bin/linux/amd64/../../../etc/passwd", Type: release.Archive, URI: file, SHA256: hex.EncodeToString(sum[:])},
 	}}}}

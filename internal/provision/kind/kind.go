@@ -30,6 +30,7 @@ func Entry() provision.Entry {
 		Caveat:   "the nodes have the userland of their operating system; the kernel is this host's",
 		Capacity: room(usualNodes).Cells,
 		Room:     room,
+		Preloads: true,
 		Can:      can,
 		New:      newProvisioner,
 		List: func(ctx context.Context, _ provision.Config) ([]provision.Resource, error) {

@@ -163,7 +163,7 @@ func (l *nodeLayout) write(ctx context.Context, w io.Writer) error {
 func (l *nodeLayout) programs(ctx context.Context, part *release.Release, into map[string]string) error {
 	for _, a := range part.Assets() {
 		name, is := strings.CutPrefix(a.Name, "bin/linux/"+nodeArch+"/")
-		if !is || a.Type != release.Archive || name != path.Base(name) {
+		if !is || a.Type != release.Archive || name != path.Base(name) || strings.HasSuffix(name, ".tar") { // those of images
 			continue
 		}
 		file, err := l.store.Fetch(ctx, part, a.Name)

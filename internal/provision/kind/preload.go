@@ -18,9 +18,26 @@ import (
 // that nobody starts here.
 var onNodes = []string{"kubernetes", "kube-proxy", "etcd", "coredns", "kubernetes-test"}
 
-// images are those of the release that a node holds.
-func (l *nodeLayout) images() []release.Asset {
-	return slices.DeleteFunc(l.rel.Images(), func(a release.Asset) bool { return !slices.Contains(onNodes, a.Component) })
+// held is an image that a node holds, and what it is a part of.
+type held struct {
+	release.Asset
+	of *release.Release
+}
+
+// images are those of the release, and of what is beside it, that a node holds.
+func (l *nodeLayout) images() []held {
+	var all []held
+	for _, a := range l.rel.Images() {
+		if slices.Contains(onNodes, a.Component) {
+			all = append(all, held{a, l.rel})
+		}
+	}
+	for _, part := range l.parts {
+		for _, a := range part.Images() {
+			all = append(all, held{a, part})
+		}
+	}
+	return all
 }
 
 // preload imports the release's images into the node's containerd and proves
@@ -38,14 +55,14 @@ func (l *nodeLayout) preload(ctx context.Context, n cluster.Transport) error {
 	if err := l.tagPause(ctx, n); err != nil {
 		return err
 	}
-	held, err := cluster.Images(ctx, n)
+	has, err := cluster.Images(ctx, n)
 	if err != nil {
 		return err
 	}
 	for _, image := range l.images() {
 		// One that is not bound has been allowed; the verdict names it.
-		if digest, ok := held[image.URI]; !ok || digest != image.Digest && image.Digest != "" {
-			return fmt.Errorf("image %s on the node has digest %q, the release says %s", image.URI, held[image.URI], image.Digest)
+		if digest, ok := has[image.URI]; !ok || digest != image.Digest && image.Digest != "" {
+			return fmt.Errorf("image %s on the node has digest %q, the release says %s", image.URI, has[image.URI], image.Digest)
 		}
 	}
 	// A clean end: containerd's database goes into the image. It stays a zombie
@@ -58,8 +75,8 @@ echo containerd does not end >&2; exit 1`
 }
 
 // preloadImage imports one image from its verified archive.
-func (l *nodeLayout) preloadImage(ctx context.Context, n cluster.Transport, image release.Asset) error {
-	file, err := l.store.Image(ctx, l.rel, image.Name, nodeArch)
+func (l *nodeLayout) preloadImage(ctx context.Context, n cluster.Transport, image held) error {
+	file, err := l.store.Image(ctx, image.of, image.Name, nodeArch)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,35 @@ func TestPreload(t *testing.T) {
 	}
 }
 
+// Images of what is given beside the release are on the node too, and proven.
+func TestPreloadOfParts(t *testing.T) {
+	const ref = "registry.example/e2e-test-images/httpd:2.4.38-4"
+	l, n := eksLayout(t)
+	l.parts = []*release.Release{{Name: "test-images-v1.34.4", Components: []release.Component{
+		{Name: "test-images", GitTag: "v1.34.4", Assets: []release.Asset{eksImage("test-images", "httpd-2.4.38-4", ref)}},
+	}}}
+	if err := l.preload(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	if len(n.imported) != 3 || n.held[ref] != l.parts[0].Images()[0].Digest {
+		t.Errorf("imported %q, holds %v", n.imported, n.held)
+	}
+	l, n = eksLayout(t)
+	l.parts = []*release.Release{{Components: []release.Component{{Assets: []release.Asset{eksImage("test-images", "httpd-2.4.38-4", ref)}}}}}
+	inner := l.store.Pull
+	l.store.Pull = func(ctx context.Context, r *release.Release, a release.Asset, arch, file string) error {
+		err := inner(ctx, r, a, arch, file)
+		if a.URI == ref { // the node keeps another under its name
+			data, _ := os.ReadFile(file)
+			n.takes[string(data)] = ref + "@sha256:" + strings.Repeat("0", 64)
+		}
+		return err
+	}
+	if err := l.preload(t.Context(), n); err == nil || !strings.Contains(err.Error(), ref+" on the node has digest") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestPreloadOfOtherImages(t *testing.T) {
 	l, n := eksLayout(t)
 	n.held["registry.example/kubernetes/pause:v1.34.4-eks-1-34-7"] = "sha256:" + strings.Repeat("0", 64)
