@@ -189,6 +189,7 @@ var writers = []struct{ where, why string }{
 	{"cmd/qualify/cncf.go", "it opens submissions, for reading"},
 	{"cmd/qualify/reserve.go", "nothing but space"},
 	{"cmd/qualify/selftest.go", "copies of a run, for a moment"},
+	{"internal/remote/firstuse.go", "known_hosts: addresses and public keys"},
 	{"hack/*", "other programs"},
 	{"bench/*", "other programs"},
 	{"suites/e2e/*", "another program; its output is redacted by who runs it"},

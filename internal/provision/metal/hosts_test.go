@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/cache"
+	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/debootstrap"
 	"github.com/qualify-dev/qualify/internal/inventory"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/remote"
 	"github.com/qualify-dev/qualify/internal/remote/remotetest"
 	"github.com/qualify-dev/qualify/internal/sink"
 )
@@ -148,7 +150,28 @@ func newFleet(t testing.TB, c cache.Cache, n int) *fleet {
 		CacheDir: c.Dir, Owner: "metal-test/1", Log: t.Logf, Sink: sink.New(redact.New()), Inventory: file,
 		Store: &release.Store{Dir: filepath.Join(c.Dir, "store")},
 	}
+	f.greet(t)
 	return f
+}
+
+// greet logs in everywhere, once: the first login and the first sudo leave
+// files of their own, and it is not these that a test is about.
+func (f *fleet) greet(t testing.TB) {
+	t.Helper()
+	p, err := newProvisioner(f.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machines, end, err := p.(*provisioner).connect(p.(*provisioner).inv.Hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	for _, m := range machines {
+		if _, err := m.remote.Root(remote.Guard{}).Exec(soon(t), cluster.Command("true")); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // inside runs a script in a host by other means than SSH.
@@ -173,7 +196,7 @@ find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /
 		"routes":   `ip route; ip rule`,
 		"rules":    `iptables-save | grep -e '^-A' -e '^:[^ ]* -' || :; ip6tables-save | grep -e '^-A' -e '^:[^ ]* -' || :`,
 		"modules":  `cut -d ' ' -f 1 /proc/modules | sort`,
-		"units":    `systemctl list-unit-files --no-legend --no-pager | sort; systemctl list-units --state=running --no-legend --no-pager --plain | cut -d ' ' -f 1 | grep -v -e session -e user@ -e '^ssh@' | sort`,
+		"units":    `systemctl list-unit-files --no-legend --no-pager | tr -s " " | sort; systemctl list-units --state=running --no-legend --no-pager --plain | cut -d ' ' -f 1 | grep -v -e session -e user@ -e '^ssh@' | sort`,
 		"run":      `ls -A /run | grep -v -e '^user$' -e '^systemd$' -e '^sudo$' | sort`,
 		"sysctls":  `for f in net/ipv4/ip_forward fs/inotify/max_user_instances fs/inotify/max_user_watches vm/overcommit_memory kernel/panic kernel/panic_on_oops net/ipv4/conf/all/route_localnet; do echo "$f $(cat /proc/sys/$f)"; done`,
 		"users":    `getent passwd; getent group`,
