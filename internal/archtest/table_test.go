@@ -100,6 +100,8 @@ var table = []row{
 		},
 	},
 
+	{dir: "internal/provision/metal/metaltest", ours: []string{"internal/cache", "internal/debootstrap", "internal/inventory"}, never: join(network, clusters, commandLine)},
+
 	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release", "internal/sink"}, never: join(exec, disk, commandLine, formats)},
 
 	// What runs in clusters, and the loop that runs it.
@@ -157,6 +159,7 @@ var only = []struct {
 		imports: []string{module + "/internal/provision/fake", module + "/internal/provision/provisiontest"},
 		why:     "clusters that do not exist are for tests",
 	},
+	{imports: []string{module + "/internal/provision/metal/metaltest"}, by: []string{"bench/*"}, why: "its machines are for tests and measurements"},
 	{imports: []string{module + "/internal/remote/remotetest"}, why: "it lets in whom a test wants"},
 	{imports: []string{"golang.org/x/crypto/ssh/..."}, by: []string{"internal/remote", "internal/remote/remotetest", "internal/provision/metal"}, why: "machines are reached in one way"},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},
@@ -189,6 +192,7 @@ var writers = []struct{ where, why string }{
 	{"cmd/qualify/cncf.go", "it opens submissions, for reading"},
 	{"cmd/qualify/reserve.go", "nothing but space"},
 	{"cmd/qualify/selftest.go", "copies of a run, for a moment"},
+	{"internal/provision/metal/metaltest", "keys and inventories of machines that live as long as a test"},
 	{"internal/remote/firstuse.go", "known_hosts: addresses and public keys"},
 	{"hack/*", "other programs"},
 	{"bench/*", "other programs"},
