@@ -75,6 +75,7 @@ func readForeign(path string) ([]byte, error) {
 
 func newInventoryCheckCommand(w wiring) *cobra.Command {
 	var system string
+	var trust bool
 	cmd := &cobra.Command{
 		Use:   "check --os OS FILE",
 		Short: "Look at all machines of an inventory, change nothing, and tell what keeps them from being nodes",
@@ -88,7 +89,10 @@ before it takes them. The exit code is 0 where all can be taken, and 3 otherwise
 			if err != nil {
 				return usagef("--os: %w", err)
 			}
-			names, err := metal.Check(cmd.Context(), provision.Config{Inventory: args[0], Sink: w.sink, Log: func(string, ...any) {}}, os.ID)
+			names, trusted, err := metal.Check(cmd.Context(), provision.Config{Inventory: args[0], TrustNewHostKeys: trust, Sink: w.sink, Log: func(string, ...any) {}}, os.ID)
+			for _, line := range trusted {
+				fmt.Fprintln(cmd.ErrOrStderr(), line)
+			}
 			var unfit *metal.PreflightError
 			if err != nil && !errors.As(err, &unfit) && cmd.Context().Err() == nil {
 				return usagef("%w", err) // the file, or a key that it names
@@ -101,5 +105,6 @@ before it takes them. The exit code is 0 where all can be taken, and 3 otherwise
 		},
 	}
 	cmd.Flags().StringVar(&system, "os", "", "the operating system that they are to have, e.g. debian-12")
+	cmd.Flags().BoolVar(&trust, "trust-new-host-keys", false, "accept machines that the inventory's knownHosts file lacks, and add them to it; each is told on stderr")
 	return cmd
 }

@@ -96,6 +96,8 @@ func (o *resumeOptions) manner(cmd *cobra.Command, info runInfo) manner {
 			how.Grace = o.how.Grace
 		case "inventory":
 			how.Inventory = o.how.Inventory
+		case "trust-new-host-keys":
+			how.TrustNewHostKeys = o.how.TrustNewHostKeys
 		case "kubeconfig":
 			how.Kubeconfig = o.how.Kubeconfig
 		case "context":

@@ -40,6 +40,8 @@ type manner struct {
 	Grace    time.Duration `json:"grace"` // ns
 	// Inventory is the absolute path of the file that lists the machines.
 	Inventory string `json:"inventory,omitempty"`
+	// TrustNewHostKeys accepts machines that nobody has vouched for.
+	TrustNewHostKeys bool `json:"trustNewHostKeys,omitempty"`
 	// Kubeconfig and Context name a cluster that the user made.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	Context    string `json:"context,omitempty"`
@@ -52,10 +54,14 @@ func (m *manner) flags(f *pflag.FlagSet) {
 	f.BoolVar(&m.Keep, "keep", false, "keep the clusters, and say how to reach and how to remove them")
 	f.BoolVar(&m.Collect, "collect", false, "collect the nodes' logs of passing cells too")
 	f.StringVar(&m.Inventory, "inventory", "", "file that lists the machines of the provisioner baremetal, and how each is reached by SSH")
+	f.BoolVar(&m.TrustNewHostKeys, "trust-new-host-keys", false, trustHelp)
 	f.StringVar(&m.Kubeconfig, "kubeconfig", "", "with --provisioner existing: the kubeconfig of the cluster, which is tested and left as it was")
 	f.StringVar(&m.Context, "context", "", "with --provisioner existing: the context in it (default: its current one)")
 	f.DurationVar(&m.Grace, "grace", 5*time.Minute, "after a first SIGINT or SIGTERM, time for collecting logs and tearing down")
 }
+
+// trustHelp says what --trust-new-host-keys does.
+const trustHelp = "accept machines of the inventory that its knownHosts file lacks, and add them to it; which they were goes into the notes of the verdict"
 
 // settle makes the paths such that they mean the same in another working
 // directory, and refuses what makes no sense.
@@ -74,6 +80,8 @@ func (m *manner) settle() error {
 		return usagef("--parallel is %d, and is at least 1, or 0 for as many as the machine takes", m.Parallel)
 	case m.Context != "" && m.Kubeconfig == "":
 		return usagef("--context says which cluster of a kubeconfig is meant: name that with --kubeconfig")
+	case m.TrustNewHostKeys && m.Inventory == "":
+		return usagef("--trust-new-host-keys is about the machines of an inventory: name that with --inventory")
 	case m.Grace <= 0:
 		return usagef("--grace is %s, and is more than nothing", m.Grace)
 	}

@@ -193,7 +193,7 @@ func (w workshop) provisioners(names []string, how manner, log func(string, ...a
 		}
 		p, err := entry.New(provision.Config{
 			CacheDir: w.cache.Dir, Store: w.store, Owner: owner(), Log: log, Sink: w.sink,
-			Inventory: how.Inventory, Kubeconfig: how.Kubeconfig, Context: how.Context,
+			Inventory: how.Inventory, TrustNewHostKeys: how.TrustNewHostKeys, Kubeconfig: how.Kubeconfig, Context: how.Context,
 		})
 		if err != nil {
 			return nil, usagef("provisioner %s: %w", name, err)

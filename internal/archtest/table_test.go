@@ -105,6 +105,8 @@ var table = []row{
 		},
 	},
 
+	{dir: "internal/provision/metal/metaltest", ours: []string{"internal/cache", "internal/debootstrap", "internal/inventory"}, never: join(network, clusters, commandLine)},
+
 	{dir: "internal/bootstrap", ours: []string{"internal/cluster", "internal/nodeos", "internal/release", "internal/sink"}, never: join(exec, disk, commandLine, formats)},
 
 	// What runs in clusters, and the loop that runs it.
@@ -162,6 +164,7 @@ var only = []struct {
 		imports: []string{module + "/internal/provision/fake", module + "/internal/provision/provisiontest"},
 		why:     "clusters that do not exist are for tests",
 	},
+	{imports: []string{module + "/internal/provision/metal/metaltest"}, by: []string{"bench/*"}, why: "its machines are for tests and measurements"},
 	{imports: []string{module + "/internal/remote/remotetest"}, why: "it lets in whom a test wants"},
 	{imports: []string{"golang.org/x/crypto/ssh/..."}, by: []string{"internal/remote", "internal/remote/remotetest", "internal/provision/metal"}, why: "machines are reached in one way"},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},
@@ -196,6 +199,8 @@ var writers = []struct{ where, why string }{
 	{"cmd/qualify/conformance.go", "names of public registries"},
 	{"cmd/qualify/reserve.go", "nothing but space"},
 	{"cmd/qualify/selftest.go", "copies of a run, for a moment"},
+	{"internal/provision/metal/metaltest", "keys and inventories of machines that live as long as a test"},
+	{"internal/remote/firstuse.go", "known_hosts: addresses and public keys"},
 	{"hack/*", "other programs"},
 	{"bench/*", "other programs"},
 	{"suites/e2e/*", "another program; its output is redacted by who runs it"},

@@ -18,6 +18,9 @@ type Cluster struct {
 	Nodes      []Node
 	// Foreign is a cluster that somebody else made: its nodes cannot be reached.
 	Foreign bool
+	// Notes are warnings on how it came to be, which travel with every answer
+	// that it gives.
+	Notes []string
 }
 
 // Role is what a node does in the cluster.

@@ -108,10 +108,13 @@ func (e Entry) RoomFor(nodes int) Room {
 // Config is what every provisioner is made from.
 type Config struct {
 	CacheDir  string
-	Owner     string                           // host and process, stamped on what no lease covers
-	Store     *release.Store                   // verified assets
-	Inventory string                           // path of the file that lists the machines; "" where none was named
-	Log       func(format string, args ...any) // one line of progress; never nil
+	Owner     string         // host and process, stamped on what no lease covers
+	Store     *release.Store // verified assets
+	Inventory string         // path of the file that lists the machines; "" where none was named
+	// TrustNewHostKeys accepts machines whose key nobody has vouched for, and
+	// remembers them; which they were is in the notes of the cluster.
+	TrustNewHostKeys bool
+	Log              func(format string, args ...any) // one line of progress; never nil
 	// Sink opens the files that a provisioner writes into a cell's directory,
 	// and learns of its secrets when they are born; never nil.
 	Sink *sink.Sink

@@ -44,21 +44,25 @@ func Known(file, address string) (ssh.HostKeyCallback, []string, error) {
 		}
 	}
 	check := func(host string, addr net.Addr, got ssh.PublicKey) error {
-		err := known(host, addr, got)
-		var why *knownhosts.KeyError
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &why) && len(why.Want) == 0:
-			return fmt.Errorf("%w: %s has no line for %s, which shows the key %s: compare it with the machine's own, then add it (ssh-keyscan), or pin it",
-				ErrHostKey, file, host, ssh.FingerprintSHA256(got))
-		case errors.As(err, &why):
-			return fmt.Errorf("%w: %s shows the key %s, and %s has another: it is another machine, or was installed anew; ask who owns it",
-				ErrHostKey, host, ssh.FingerprintSHA256(got), why.Want[0].String())
-		}
-		return fmt.Errorf("%w: %w", ErrHostKey, err)
+		return explainKey(known(host, addr, got), file, host, got)
 	}
 	return check, types, nil
+}
+
+// explainKey says what is wrong with a key that a known_hosts file does not have.
+func explainKey(err error, file, host string, got ssh.PublicKey) error {
+	var why *knownhosts.KeyError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &why) && len(why.Want) == 0:
+		return fmt.Errorf("%w: %s has no line for %s, which shows the key %s: compare it with the machine's own, then add it (ssh-keyscan), or pin it",
+			ErrHostKey, file, host, ssh.FingerprintSHA256(got))
+	case errors.As(err, &why):
+		return fmt.Errorf("%w: %s shows the key %s, and %s has another: it is another machine, or was installed anew; ask who owns it",
+			ErrHostKey, host, ssh.FingerprintSHA256(got), why.Want[0].String())
+	}
+	return fmt.Errorf("%w: %w", ErrHostKey, err)
 }
 
 // algorithms are the ways of signing with a key of a type. A host that has

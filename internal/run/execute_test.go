@@ -13,8 +13,10 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
+	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
 	"github.com/qualify-dev/qualify/suites"
 )
 
@@ -206,6 +208,29 @@ func (silent) Up(context.Context, provision.Lease, provision.Spec) (*cluster.Clu
 }
 func (silent) Collect(context.Context, provision.Lease, string) error { return nil }
 func (silent) Down(context.Context, provision.Lease) error            { return nil }
+
+// annotating gives clusters with something to be said of them.
+type annotating struct{ provision.Provisioner }
+
+func (n annotating) Up(ctx context.Context, l provision.Lease, spec provision.Spec) (*cluster.Cluster, error) {
+	c, err := n.Provisioner.Up(ctx, l, spec)
+	if err == nil {
+		c.Notes = []string{"its host key was trusted on first use"}
+	}
+	return c, err
+}
+
+func TestExecutePassesNotesOn(t *testing.T) {
+	w := newWorld(t)
+	p, err := fake.Entry(w.options).New(provision.Config{Log: t.Logf, Sink: sink.New(redact.New())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deps.Provisioners = map[string]provision.Provisioner{fake.Name: annotating{p}}
+	o := w.execute(context.Background())
+	o.wantJudged(t, result.Qualified, 0)
+	wantText(t, w.events, result.Note, "trusted on first use")
+}
 
 func TestExecuteLeavesAndKeeps(t *testing.T) {
 	t.Run("what is stuck is named", func(t *testing.T) {

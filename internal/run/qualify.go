@@ -76,6 +76,9 @@ func (e *execution) up(ctx context.Context, p provision.Provisioner, spec provis
 		e.blame(ctx, err)
 		return nil
 	}
+	for _, text := range c.Notes {
+		e.add(result.Event{Kind: result.Note, Cell: e.cell.ID, Text: text})
+	}
 	return c
 }
 

@@ -68,6 +68,9 @@ func (c nodeConfig) kubeadm() (string, error) {
 	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration")
 	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s---", c.token, endpoint, registration)
 	line("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd")
+	// By default a tenth of the disk must be free: on a large one that is full of
+	// its owner's things, nothing would be scheduled. Preflight sees to the rest.
+	line("evictionHard: {memory.available: 100Mi, nodefs.available: 1Gi, imagefs.available: 1Gi}\nimageGCHighThresholdPercent: 100")
 	if c.facts.cgroups == "v1" && c.rel.Minor() >= 35 {
 		line("failCgroupV1: false")
 	}

@@ -25,6 +25,7 @@ type connector struct {
 	dir     string // of the inventory file
 	sink    *sink.Sink
 	options remote.Options
+	first   *remote.FirstUse // trusts keys that nobody has vouched for; nil: nobody does
 
 	mu       sync.Mutex
 	bastions map[inventory.Access]*remote.Host
@@ -64,9 +65,12 @@ func (c *connector) close() {
 func (c *connector) target(name string, a inventory.Access) (remote.Target, error) {
 	t := remote.Target{Name: name, Address: net.JoinHostPort(a.Address, strconv.Itoa(a.Port)), User: a.User}
 	var err error
-	if a.HostKey != "" {
+	switch {
+	case a.HostKey != "":
 		t.HostKey, t.Algorithms, err = remote.Pinned(a.HostKey)
-	} else {
+	case c.first != nil:
+		t.HostKey, t.Algorithms, err = c.first.Known(c.path(a.KnownHosts), t.Address)
+	default:
 		t.HostKey, t.Algorithms, err = remote.Known(c.path(a.KnownHosts), t.Address)
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ func list(ctx context.Context, cfg provision.Config) ([]provision.Resource, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &provisioner{cfg: cfg, inv: inv}
+	p := provisionerOf(cfg, inv)
 	machines, end, err := p.connect(inv.Hosts)
 	defer end()
 	if err != nil {

@@ -56,6 +56,7 @@ type provisioner struct {
 	cfg     provision.Config
 	inv     *inventory.Inventory
 	options remote.Options
+	first   *remote.FirstUse // nil unless the user wants new keys to be trusted
 }
 
 func newProvisioner(cfg provision.Config) (provision.Provisioner, error) {
@@ -63,12 +64,20 @@ func newProvisioner(cfg provision.Config) (provision.Provisioner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &provisioner{cfg: cfg, inv: inv}, nil
+	return provisionerOf(cfg, inv), nil
+}
+
+func provisionerOf(cfg provision.Config, inv *inventory.Inventory) *provisioner {
+	p := &provisioner{cfg: cfg, inv: inv}
+	if cfg.TrustNewHostKeys {
+		p.first = &remote.FirstUse{}
+	}
+	return p
 }
 
 // connect makes machines of hosts. Nothing is sent yet; end closes everything.
 func (p *provisioner) connect(hosts []inventory.Host) (machines []*machine, end func(), err error) {
-	c := &connector{dir: filepath.Dir(p.cfg.Inventory), sink: p.cfg.Sink, options: p.options, bastions: map[inventory.Access]*remote.Host{}}
+	c := &connector{dir: filepath.Dir(p.cfg.Inventory), sink: p.cfg.Sink, options: p.options, first: p.first, bastions: map[inventory.Access]*remote.Host{}}
 	end = func() {
 		for _, m := range machines {
 			_ = m.remote.Close()
@@ -126,6 +135,9 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 	if err != nil {
 		end()
 		return nil, cutShort(ctx, err)
+	}
+	if p.first != nil {
+		c.Notes = p.first.Trusted()
 	}
 	return c, nil
 }

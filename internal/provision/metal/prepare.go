@@ -98,7 +98,7 @@ func (p preparer) asset(ctx context.Context, root remote.Root, name string) (str
 
 // programs puts the release's programs and CNI plugins in place.
 func (p preparer) programs(ctx context.Context, root remote.Root, arch string) error {
-	for _, name := range []string{"kubeadm", "kubectl", "kubelet"} {
+	err := sideBySide(ctx, []string{"kubelet", "kubeadm", "kubectl"}, func(ctx context.Context, name string) error {
 		at, err := p.asset(ctx, root, "bin/linux/"+arch+"/"+name)
 		if err != nil {
 			return err
@@ -106,6 +106,10 @@ func (p preparer) programs(ctx context.Context, root remote.Root, arch string) e
 		if _, err := root.Exec(ctx, cluster.Command("install", "-m", "755", at, p.os.Host.BinDir+"/"+name)); err != nil {
 			return fmt.Errorf("installing %s: %w", name, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	plugins := ""
 	for _, a := range p.rel.Assets() {
@@ -129,6 +133,20 @@ tar -xzf "$1" -C /opt/cni/bin --no-same-owner`
 	return nil
 }
 
+// transfers is how many files go to a host at a time. An SSH server lets ten
+// sessions into a connection, and others than transfers need some.
+const transfers = 3
+
+// sideBySide does something with each of a list, a few at a time, until one fails.
+func sideBySide[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(transfers)
+	for _, one := range all {
+		work.Go(func() error { return do(ctx, one) })
+	}
+	return work.Wait()
+}
+
 // controlPlaneImages are those that no worker runs.
 var controlPlaneImages = []string{"kube-apiserver-image", "kube-controller-manager-image", "kube-scheduler-image", "etcd-image"}
 
@@ -141,7 +159,7 @@ func (p preparer) images(ctx context.Context, m *machine, root remote.Root) erro
 			needed = append(needed, image)
 		}
 	}
-	for _, image := range needed {
+	err := sideBySide(ctx, needed, func(ctx context.Context, image release.Asset) error {
 		at, err := p.asset(ctx, root, "bin/linux/"+m.facts.arch+"/"+strings.TrimSuffix(image.Name, "-image")+".tar")
 		if err != nil {
 			return fmt.Errorf("image %s: %w", image.URI, err)
@@ -150,6 +168,10 @@ func (p preparer) images(ctx context.Context, m *machine, root remote.Root) erro
 		if _, err := root.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "--no-unpack", at)); err != nil {
 			return fmt.Errorf("importing image %s: %w", image.URI, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	held, err := cluster.Images(ctx, root)
 	if err != nil {

@@ -31,7 +31,7 @@ func touched(os nodeos.OS) []string {
 
 // fresh are the places that programs of a node make and others may have too,
 // with more in them than can be saved: they go where they were not there.
-var fresh = []string{"/run/containerd", "/run/kubernetes", "/run/xtables.lock", "/var/lib/containerd"}
+var fresh = []string{"/run/containerd", "/run/kubernetes", "/run/netns", "/run/xtables.lock", "/var/lib/containerd"}
 
 // sysctls are what a node needs of the kernel, by their files below /proc/sys.
 // A kernel without one of them does not need it.
@@ -79,6 +79,8 @@ section units
 		// A unit that is not there has no state, and systemctl has three ways to say so.
 		fmt.Fprintf(&s, "echo \"%s $(systemctl is-enabled %s 2>/dev/null | head -n 1) $(systemctl is-active %s 2>/dev/null | head -n 1)\" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'\n", unit, unit, unit)
 	}
+	// The control groups of pods are units that outlive what ran in them.
+	s.WriteString("systemctl list-units --all --plain --no-legend --no-pager 'kubepods*' 'cri-containerd-*' 2>/dev/null | while read -r unit _; do echo \"$unit\"; done | sort\n")
 	s.WriteString("section files\n{\n")
 	fmt.Fprintf(&s, "find /etc /opt /usr/local /usr/libexec /root /home -xdev \\( -path /root/.cache -o -path %s -o -name '.*.swp' \\) -prune -o -type d -printf '%%p d %%m %%u\\n' -o -type l -printf '%%p l %%l\\n' -o -printf '%%p %%y %%m %%u %%s\\n' 2>/dev/null\n", home)
 	s.WriteString(`find /etc -xdev -type f -exec sha256sum {} + 2>/dev/null

@@ -37,6 +37,7 @@ for p in $(pgrep -f "^[^ ]*containerd-shim[^ ]* -namespace k8s.io" || :); do
   kill -KILL "$p" 2>/dev/null || :
 done
 i=0; while pgrep -f "^[^ ]*containerd-shim[^ ]* -namespace k8s.io" >/dev/null && [ $i -lt 50 ]; do sleep 0.2; i=$((i+1)); done
+if [ -e "$0/changed" ]; then systemctl stop 'cri-containerd-*' kubepods.slice 2>/dev/null || :; fi
 `
 
 // undo gives a host back: everything that a node has brought is removed, and

@@ -37,10 +37,11 @@ section units
 echo "containerd $(systemctl is-enabled containerd 2>/dev/null | head -n 1) $(systemctl is-active containerd 2>/dev/null | head -n 1)" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'
 echo "kubelet $(systemctl is-enabled kubelet 2>/dev/null | head -n 1) $(systemctl is-active kubelet 2>/dev/null | head -n 1)" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'
 echo "ufw $(systemctl is-enabled ufw 2>/dev/null | head -n 1) $(systemctl is-active ufw 2>/dev/null | head -n 1)" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'
+systemctl list-units --all --plain --no-legend --no-pager 'kubepods*' 'cri-containerd-*' 2>/dev/null | while read -r unit _; do echo "$unit"; done | sort
 section files
 {
 find /etc /opt /usr/local /usr/libexec /root /home -xdev \( -path /root/.cache -o -path /var/lib/qualify -o -name '.*.swp' \) -prune -o -type d -printf '%p d %m %u\n' -o -type l -printf '%p l %l\n' -o -printf '%p %y %m %u %s\n' 2>/dev/null
 find /etc -xdev -type f -exec sha256sum {} + 2>/dev/null
-for at in /run/containerd /run/kubernetes /run/xtables.lock /var/lib/containerd; do if [ -e "$at" ]; then echo "$at"; fi; done
+for at in /run/containerd /run/kubernetes /run/netns /run/xtables.lock /var/lib/containerd; do if [ -e "$at" ]; then echo "$at"; fi; done
 find /var/lib -xdev -mindepth 1 -maxdepth 1 -not -name qualify -not -name '.qualify*' -not -name 'qualify-*' -not -name containerd 2>/dev/null
 } | grep -v -e '^/etc/mtab' -e '/etc/ld.so.cache' -e '/etc/resolv.conf' -e '/etc/.pwd.lock' | sort

@@ -63,6 +63,7 @@ systemctl start containerd
 rm -rf /run/qualify-containerd
 rm -rf /run/containerd
 rm -rf /run/kubernetes
+rm -rf /run/netns
 rm -rf /run/xtables.lock
 rm -rf /var/lib/containerd
 exit 0
