@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/qualify-dev/qualify/internal/nodeos"
 )
 
 // countedOn is the day for which the shipped counts hold: with every day
@@ -125,6 +127,44 @@ func TestEKSDistroCounts(t *testing.T) {
 		fmt.Fprintf(&text, "| %s: all %d combinations of %d values | %d |\n", names[strength], seen.Covered, strength, len(cells))
 	}
 	readmeSection(t, "eks-distro counts", text.String())
+}
+
+// Every system of the shipped matrices is one that nodeos knows, under the same
+// name and of the same family, and both say the same of its containerd and its
+// kubelet. The other way round, what nodeos knows is in the large matrix.
+func TestSystemsAreThoseOfNodeos(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range Shipped() {
+		m := shipped(t, name)
+		for _, axis := range m.Axes {
+			if axis.Name != OS {
+				continue
+			}
+			for _, v := range axis.Values {
+				os, err := nodeos.Find(v.Name)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					continue
+				}
+				seen[os.ID] = true
+				if v.Family != "" && v.Family != os.Family {
+					t.Errorf("%s: %s is of the family %s, nodeos says %s", name, v.Name, v.Family, os.Family)
+				}
+				// The matrix may name a patch version.
+				if v.Containerd != "" && v.Containerd != os.Containerd && !strings.HasPrefix(v.Containerd, os.Containerd+".") || v.Containerd == "" && os.Containerd != "" && v.Family != "" {
+					t.Errorf("%s: the containerd of %s is %q, nodeos says %q", name, v.Name, v.Containerd, os.Containerd)
+				}
+				if own := v.Kubelet != (Minors{}); own != os.OwnKubelet {
+					t.Errorf("%s: %s has a kubelet of its own: %v, nodeos says %v", name, v.Name, own, os.OwnKubelet)
+				}
+			}
+		}
+	}
+	for _, os := range nodeos.All() {
+		if !seen[os.ID] {
+			t.Errorf("no shipped matrix has %s", os.ID)
+		}
+	}
 }
 
 // EKS Anywhere's published table in one file: what it has hand-written test

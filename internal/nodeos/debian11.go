@@ -9,6 +9,6 @@ func debian11() OS {
 		ReleaseID: "debian", ReleaseVersion: "11",
 		Containerd: "1.4",
 		Userland:   &Userland{Suite: "bullseye", NodePackages: debianNodePackages(), Image: "debian:bullseye-slim"},
-		Host:       &Host{BinDir: "/usr/local/bin", Packages: debianHostPackages(), Manager: apt()},
+		Host:       debianHost(),
 	}
 }

@@ -8,7 +8,7 @@ func debian12() OS {
 		ReleaseID: "debian", ReleaseVersion: "12",
 		Containerd: "1.6",
 		Userland:   &Userland{Suite: "bookworm", NodePackages: debianNodePackages(), Image: "debian:bookworm-slim"},
-		Host:       &Host{BinDir: "/usr/local/bin", Packages: debianHostPackages(), Manager: apt()},
+		Host:       debianHost(),
 	}
 }
 
@@ -21,8 +21,10 @@ func debianNodePackages() []string {
 	}
 }
 
-// debianHostPackages are the packages that a machine needs to be a node, beside
-// those that every Debian has.
-func debianHostPackages() []string {
-	return []string{"conntrack", "containerd", "ethtool", "iproute2", "iptables", "kmod", "mount", "runc", "socat", "util-linux"}
+// debianHost is the same in each Debian so far.
+func debianHost() *Host {
+	return &Host{
+		BinDir: "/usr/local/bin", Packages: []string{"conntrack", "ethtool", "iproute2", "iptables", "kmod", "mount", "runc", "socat", "util-linux"},
+		Manager: apt(), Runtime: &Runtime{Packages: []string{"containerd"}},
+	}
 }

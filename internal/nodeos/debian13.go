@@ -9,6 +9,6 @@ func debian13() OS {
 		ReleaseID: "debian", ReleaseVersion: "13",
 		Containerd: "1.7", CgroupV2: "systemd 257 does not boot on control groups of version 1",
 		Userland: &Userland{Suite: "trixie", NodePackages: debianNodePackages(), Image: "debian:trixie-slim"},
-		Host:     &Host{BinDir: "/usr/local/bin", Packages: debianHostPackages(), Manager: apt()},
+		Host:     debianHost(),
 	}
 }

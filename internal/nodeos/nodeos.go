@@ -15,10 +15,11 @@ type OS struct {
 	Name   string   // for people, e.g. "Debian 12 (bookworm)"
 	Arches []string // "amd64", "arm64"
 	// Release identifies the system by the ID and VERSION_ID of its
-	// /etc/os-release.
+	// /etc/os-release. "9.*" means 9 and its minor versions, "*" any.
 	ReleaseID, ReleaseVersion string
 	// Containerd is the minor version of its own container runtime, e.g. "1.6":
-	// which runtime a system brings decides what it can serve.
+	// which runtime a system brings decides what it can serve. It is "none" where
+	// it brings none, and "" where it moves on or nobody has looked it up.
 	Containerd string
 	// CgroupV2 is why it needs control groups of version 2; "" where it runs on
 	// either version.
@@ -26,9 +27,13 @@ type OS struct {
 	// Userland says how to make its root filesystem on this machine; nil
 	// where nobody knows how.
 	Userland *Userland
-	// Host says how a machine that runs it becomes a node; nil where nobody
-	// knows how.
-	Host *Host
+	// Host says how a machine that runs it becomes a node; nil where it cannot,
+	// for the reason in NoHost.
+	Host   *Host
+	NoHost string
+	// OwnKubelet says that its kubelet is in its image, and none can be put in:
+	// it can be a worker, with a kubelet that is not the release's.
+	OwnKubelet bool
 }
 
 // Userland is a root filesystem that can be made of packages.
@@ -43,6 +48,9 @@ type Userland struct {
 	Image string
 }
 
+// NoContainerd is the Containerd of a system that brings none.
+const NoContainerd = "none"
+
 // All lists the known operating systems.
 func All() []OS {
 	return []OS{
@@ -52,6 +60,15 @@ func All() []OS {
 		ubuntu2004(),
 		ubuntu2204(),
 		ubuntu2404(),
+		amazonLinux2(),
+		amazonLinux2023(),
+		rhel8(),
+		rhel9(),
+		centosStream9(),
+		rocky9(),
+		sles15(),
+		flatcar(),
+		bottlerocket(),
 	}
 }
 

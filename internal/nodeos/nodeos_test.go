@@ -20,8 +20,11 @@ func TestEveryOSIsComplete(t *testing.T) {
 		if !strings.HasPrefix(os.ID, os.Family) || os.Name == "" || os.ReleaseID == "" || os.ReleaseVersion == "" || len(os.Arches) == 0 {
 			t.Errorf("%s is incomplete: %+v", os.ID, os)
 		}
-		if !regexp.MustCompile(`^[1-9]\.[0-9]+$`).MatchString(os.Containerd) {
+		if !regexp.MustCompile(`^([1-9]\.[0-9]+|none|)$`).MatchString(os.Containerd) {
 			t.Errorf("%s: its containerd is %q, want a minor version", os.ID, os.Containerd)
+		}
+		if (os.Host == nil) == (os.NoHost == "") {
+			t.Errorf("%s: either it can be a host, or there is a reason", os.ID)
 		}
 		if u := os.Userland; u != nil {
 			if u.Suite == "" || !slices.IsSorted(u.NodePackages) {
@@ -54,8 +57,23 @@ func TestEveryHostIsComplete(t *testing.T) {
 			continue
 		}
 		hosts++
-		if !strings.HasPrefix(h.BinDir, "/") || !slices.IsSorted(h.Packages) || !slices.Contains(h.Packages, "containerd") {
+		if !strings.HasPrefix(h.BinDir, "/") || !slices.IsSorted(h.Packages) || slices.Contains(h.Packages, "containerd") {
 			t.Errorf("%s: programs in %q, packages %q", os.ID, h.BinDir, h.Packages)
+		}
+		for _, needed := range []string{"conntrack", "iptables", "runc", "socat"} {
+			if !slices.ContainsFunc(h.Packages, func(p string) bool { return strings.HasPrefix(p, needed) }) {
+				t.Errorf("%s: a node cannot do without %s", os.ID, needed)
+			}
+		}
+		if (h.Runtime == nil) != (os.Containerd == NoContainerd) {
+			t.Errorf("%s: its containerd is %q, and its runtime %+v", os.ID, os.Containerd, h.Runtime)
+		}
+		if h.Runtime != nil && (len(h.Runtime.Packages) > 0) != (h.Manager.Name != "none") {
+			t.Errorf("%s: its runtime is in %q", os.ID, h.Runtime.Packages)
+		}
+		with, without := h.NodePackages(true), h.NodePackages(false)
+		if slices.Contains(without, "containerd") || h.Manager.Name != "none" && slices.Contains(with, "containerd") != (h.Runtime != nil) {
+			t.Errorf("%s: packages %q, without its own runtime %q", os.ID, with, without)
 		}
 		m := h.Manager
 		for name, script := range map[string]string{"list": m.List, "missing": m.Missing, "plan": m.Plan, "refresh": m.Refresh, "install": m.Install, "remove": m.Remove} {
@@ -64,18 +82,7 @@ func TestEveryHostIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if hosts < 6 {
+	if hosts < 14 {
 		t.Errorf("%d operating systems can be hosts", hosts)
-	}
-}
-
-func TestByRelease(t *testing.T) {
-	for _, want := range All() {
-		if os, err := ByRelease(want.ReleaseID, want.ReleaseVersion); err != nil || os.ID != want.ID {
-			t.Errorf("%s: %s, %v", want.ID, os.ID, err)
-		}
-	}
-	if _, err := ByRelease("debian", "12.5"); err == nil || !strings.Contains(err.Error(), `"debian" "12.5" is not known`) {
-		t.Errorf("%v", err)
 	}
 }

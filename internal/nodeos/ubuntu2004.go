@@ -11,11 +11,9 @@ func ubuntu2004() OS {
 	}
 }
 
-// ubuntuHost is Debian's, but for a firewall of its own that may be on: it would
-// keep nodes apart. Its rules come back with it.
+// ubuntuHost is Debian's, but for a firewall of its own that may be on.
 func ubuntuHost() *Host {
-	return &Host{
-		BinDir: "/usr/local/bin", Packages: debianHostPackages(), Manager: apt(),
-		Prepare: "if systemctl is-active -q ufw 2>/dev/null; then systemctl stop ufw; fi",
-	}
+	h := debianHost()
+	h.Firewalls = []string{"ufw"}
+	return h
 }

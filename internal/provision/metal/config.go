@@ -19,14 +19,17 @@ const kubeadmConfig = "/etc/kubernetes/qualify-kubeadm.yaml"
 // apiPort is where the API server listens.
 const apiPort = 6443
 
-// cluster configuration of a node, for kubeadm of the minors that have v1beta4
-// (1.31 and later): which node it is decides which part kubeadm reads.
+// cluster configuration of a node, for kubeadm of every minor from 1.18 on:
+// which node it is decides which part kubeadm reads.
 type nodeConfig struct {
 	rel          *release.Release
 	controlPlane inventory.Host
 	own          inventory.Host
 	facts        facts
-	token        string // for joining; short-lived
+	// volumePlugins is the directory of the kubelet's plugins of volumes; "" is
+	// the usual one.
+	volumePlugins string
+	token         string // for joining; short-lived
 }
 
 // kubeadm is the node's configuration. Everything that the release decides is
@@ -52,10 +55,11 @@ func (c nodeConfig) kubeadm() (string, error) {
 	registration := c.registration()
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
-	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration")
+	api := c.api()
+	line("apiVersion: %s\nkind: InitConfiguration", api)
 	line("bootstrapTokens:\n- token: %q\n  ttl: 1h0m0s\n  groups: [\"system:bootstrappers:kubeadm:default-node-token\"]\n  usages: [signing, authentication]", c.token)
 	line("localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n%s---", c.controlPlane.PrivateAddress(), apiPort, registration)
-	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration")
+	line("apiVersion: %s\nkind: ClusterConfiguration", api)
 	line("kubernetesVersion: %q\nimageRepository: %q", apiTag, apiRepository)
 	line("dns: {imageRepository: %q, imageTag: %q}", dnsRepository, dnsTag)
 	line("etcd: {local: {imageRepository: %q, imageTag: %q}}", etcdRepository, etcdTag)
@@ -63,9 +67,13 @@ func (c nodeConfig) kubeadm() (string, error) {
 	line("controlPlaneEndpoint: %q", endpoint)
 	line("apiServer: {certSANs: [%q, %q]}", c.controlPlane.Access.Address, c.controlPlane.PrivateAddress())
 	// At its own pace the controller manager spends five seconds on its start.
-	line("controllerManager: {extraArgs: [{name: kube-api-qps, value: \"200\"}, {name: kube-api-burst, value: \"400\"}]}")
+	manager := []arg{{"kube-api-qps", "200"}, {"kube-api-burst", "400"}}
+	if c.volumePlugins != "" {
+		manager = append(manager, arg{"flex-volume-plugin-dir", c.volumePlugins}) // it would make the usual one
+	}
+	line("controllerManager: {extraArgs: %s}", c.extraArgs(manager))
 	line("---")
-	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration")
+	line("apiVersion: %s\nkind: JoinConfiguration", api)
 	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s---", c.token, endpoint, registration)
 	line("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd")
 	// By default a tenth of the disk must be free: on a large one that is full of
@@ -73,6 +81,9 @@ func (c nodeConfig) kubeadm() (string, error) {
 	line("evictionHard: {memory.available: 100Mi, nodefs.available: 1Gi, imagefs.available: 1Gi}\nimageGCHighThresholdPercent: 100")
 	if c.facts.cgroups == "v1" && c.rel.Minor() >= 35 {
 		line("failCgroupV1: false")
+	}
+	if c.volumePlugins != "" {
+		line("volumePluginDir: %q", c.volumePlugins)
 	}
 	if c.facts.lessRights {
 		line("featureGates: {KubeletInUserNamespace: true}")
@@ -86,18 +97,54 @@ func (c nodeConfig) kubeadm() (string, error) {
 
 // registration says under which name and address the node joins.
 func (c nodeConfig) registration() string {
-	args := fmt.Sprintf("{name: node-ip, value: %q}", c.own.PrivateAddress())
-	if net.ParseIP(c.own.PrivateAddress()) == nil {
-		args = ""
+	var args []arg
+	if net.ParseIP(c.own.PrivateAddress()) != nil {
+		args = append(args, arg{"node-ip", c.own.PrivateAddress()})
 	}
 	var labels []string
 	for _, key := range slices.Sorted(maps.Keys(c.own.Labels)) {
 		labels = append(labels, key+"="+c.own.Labels[key])
 	}
 	if len(labels) > 0 {
-		args = strings.TrimPrefix(args+fmt.Sprintf(", {name: node-labels, value: %q}", strings.Join(labels, ",")), ", ")
+		args = append(args, arg{"node-labels", strings.Join(labels, ",")})
 	}
-	return fmt.Sprintf("nodeRegistration: {name: %q, criSocket: \"unix:///run/containerd/containerd.sock\", kubeletExtraArgs: [%s]}\n", c.own.Name, args)
+	return fmt.Sprintf("nodeRegistration: {name: %q, criSocket: \"unix:///run/containerd/containerd.sock\", kubeletExtraArgs: %s}\n", c.own.Name, c.extraArgs(args))
+}
+
+// The minors of Kubernetes whose kubeadm was the first to have a version of its
+// configuration. Each reads the one before for some minors, and none reads one
+// that came later.
+const (
+	firstV1beta3 = 22
+	firstV1beta4 = 31
+)
+
+// api is the version of kubeadm's configuration.
+func (c nodeConfig) api() string {
+	version := "v1beta2"
+	switch minor := c.rel.Minor(); {
+	case minor >= firstV1beta4:
+		version = "v1beta4"
+	case minor >= firstV1beta3:
+		version = "v1beta3"
+	}
+	return "kubeadm.k8s.io/" + version
+}
+
+// arg is a flag that kubeadm passes on to a program.
+type arg struct{ name, value string }
+
+// extraArgs is a list in v1beta4 and a map before.
+func (c nodeConfig) extraArgs(args []arg) string {
+	form, open, end := "%s: %q", "{", "}"
+	if c.rel.Minor() >= firstV1beta4 {
+		form, open, end = "{name: %s, value: %q}", "[", "]"
+	}
+	var all []string
+	for _, a := range args {
+		all = append(all, fmt.Sprintf(form, a.name, a.value))
+	}
+	return open + strings.Join(all, ", ") + end
 }
 
 // containerdConfig is that of the host's own containerd while it is a node. It

@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
-	"github.com/qualify-dev/qualify/internal/nodeos"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/remote"
 )
@@ -118,17 +117,16 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 
 // giveBack undoes what was done to one host.
 func giveBack(ctx context.Context, m *machine, lease provision.Lease) error {
-	out, err := m.remote.Root(guard(lease)).Exec(ctx, cluster.Script(`. /etc/os-release; echo "$ID"; echo "$VERSION_ID"`))
+	out, err := m.remote.Root(guard(lease)).Exec(ctx, cluster.Command("head", "-c", "65537", "/etc/os-release"))
 	if err != nil {
 		return err
 	}
-	id, version, _ := strings.Cut(strings.TrimSpace(string(out.Stdout)), "\n")
-	os, err := nodeos.ByRelease(id, version)
+	os, err := systemOf(string(out.Stdout))
 	if err != nil {
 		return err
 	}
 	if os.Host == nil {
-		return fmt.Errorf("nobody has said how a machine with %s becomes a node", os.Name)
+		return fmt.Errorf("%s cannot be made a node: %s", os.Name, os.NoHost)
 	}
 	return undo(ctx, m, lease, os)
 }

@@ -15,7 +15,7 @@ import (
 
 // facts are what a host says of itself before anything is changed on it.
 type facts struct {
-	osID, osVersion     string
+	osRelease           string // the text of /etc/os-release
 	arch, kernel, init  string
 	hostname, machineID string
 	memory, disk        int // KiB
@@ -36,7 +36,7 @@ type facts struct {
 // factsScript prints a line "key value" for each fact. It only reads.
 const factsScript = `say() { echo "$1 $2"; }
 say clock "$(date +%s.%N)"
-( . /etc/os-release; say os "$ID"; say version "$VERSION_ID" )
+{ head -c 65537 /etc/os-release; echo; } | while read -r line; do say os-release "$line"; done
 say arch "$(uname -m)"; say kernel "$(uname -r)"; say init "$(cat /proc/1/comm)"
 say hostname "$(uname -n)"; say machine-id "$(cat /etc/machine-id 2>/dev/null)"
 say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
@@ -119,13 +119,15 @@ func printable(r rune) rune {
 
 func (f *facts) read(key, value string) error {
 	texts := map[string]*string{
-		"os": &f.osID, "version": &f.osVersion, "kernel": &f.kernel, "init": &f.init, "hostname": &f.hostname,
+		"kernel": &f.kernel, "init": &f.init, "hostname": &f.hostname,
 		"machine-id": &f.machineID, "cgroups": &f.cgroups, "lease": &f.lease, "container": &f.container,
 	}
 	lists := map[string]*[]string{"swap": &f.swap, "address": &f.addresses, "missing-module": &f.missingModules, "foreign": &f.foreign, "nameserver": &f.nameservers}
 	numbers := map[string]*int{"memory": &f.memory, "disk": &f.disk}
 	var err error
 	switch {
+	case key == "os-release":
+		f.osRelease += value + "\n"
 	case texts[key] != nil:
 		*texts[key] = value
 	case lists[key] != nil:

@@ -59,6 +59,9 @@ func (a *actor) answer(c remotetest.Command) int {
 		}
 		fmt.Fprintf(c.Stdout, "clock %s\n", clock)
 		for key, values := range a.facts {
+			if name := map[string]string{"os": "ID", "version": "VERSION_ID"}[key]; name != "" {
+				key, values = "os-release", name+"="+values
+			}
 			for _, value := range strings.Split(values, ",") {
 				if key != "clock" {
 					fmt.Fprintf(c.Stdout, "%s %s\n", key, value)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -42,12 +43,25 @@ func can(cell matrix.Cell) error {
 		return err
 	}
 	if os.Host == nil {
-		return fmt.Errorf("nobody has said how a machine with %s becomes a node", os.Name)
+		return fmt.Errorf("%s cannot be made a node: %s", os.Name, os.NoHost)
 	}
-	if runtime := cell.Value(matrix.Containerd); runtime != "" && runtime != matrix.OfOS {
-		return fmt.Errorf("containerd %s: a machine runs the containerd of its operating system; say %q or leave the axis out", runtime, matrix.OfOS)
+	if runtime := cell.Value(matrix.Containerd); !runtimeForm.MatchString(runtime) {
+		return fmt.Errorf("containerd %q is neither %q nor a version like v1.7.32", runtime, matrix.OfOS)
+	}
+	if ownRuntime(cell) && os.Host.Runtime == nil {
+		return fmt.Errorf("%s has no containerd of its own: give its nodes one with the axis %s, e.g. v1.7.32", os.Name, matrix.Containerd)
 	}
 	return nil
+}
+
+// runtimeForm is what a cell's container runtime can be; without the axis it is
+// the operating system's own.
+var runtimeForm = regexp.MustCompile(`^(|os|v[0-9]+\.[0-9]+\.[0-9]+)$`)
+
+// ownRuntime tells whether a cell's nodes run the containerd of their system.
+func ownRuntime(cell matrix.Cell) bool {
+	runtime := cell.Value(matrix.Containerd)
+	return runtime == "" || runtime == matrix.OfOS
 }
 
 // provisioner holds no connection between calls: Down may come from another
@@ -162,9 +176,14 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 		return nil, err
 	}
 	prepare := preparer{rel: spec.Release, store: p.cfg.Store, os: os}
+	if !ownRuntime(spec.Cell) {
+		if prepare.runtime, err = runtimeOf(spec.Components); err != nil {
+			return nil, err
+		}
+	}
 	err = remote.Each(len(machines), func(i int) error {
 		m := machines[i]
-		config, err := nodeConfig{rel: spec.Release, controlPlane: machines[0].Host, own: m.Host, facts: m.facts, token: token}.kubeadm()
+		config, err := nodeConfig{rel: spec.Release, controlPlane: machines[0].Host, own: m.Host, facts: m.facts, volumePlugins: os.Host.VolumePlugins, token: token}.kubeadm()
 		if err == nil {
 			err = prepare.node(ctx, m, m.remote.Root(worker(lease)), config)
 		}

@@ -119,14 +119,14 @@ func judge(m machine, w want) []Problem {
 			all = append(all, Problem{m.Name, fmt.Sprintf(format, args...), remedy})
 		}
 	}
-	os, err := nodeos.ByRelease(f.osID, f.osVersion)
+	os, err := systemOf(f.osRelease)
 	switch {
 	case err != nil:
 		add(true, "use a host of the cell's operating system, "+w.os, "%v", err)
 	case os.ID != w.os:
 		add(true, "use another host, or another cell", "it runs %s, the cell is of %s", os.ID, w.os)
 	case os.Host == nil:
-		add(true, "use another operating system", "nobody has said how to make a node of %s", os.Name)
+		add(true, "use another operating system", "%s cannot be made a node: %s", os.Name, os.NoHost)
 	default:
 		add(!slices.Contains(os.Arches, f.arch), "use another host", "%s is not known on %s", os.Name, f.arch)
 	}
@@ -157,6 +157,15 @@ func judge(m machine, w want) []Problem {
 		add(true, "wait for that run, or end it: qualify gc", "it is held by lease %s", f.lease)
 	}
 	return all
+}
+
+// systemOf is the operating system that a host's os-release tells.
+func systemOf(text string) (nodeos.OS, error) {
+	release, err := nodeos.ParseRelease(text)
+	if err != nil {
+		return nodeos.OS{}, err
+	}
+	return nodeos.ByRelease(release)
 }
 
 // unique finds hosts that are one machine, or copies of one.

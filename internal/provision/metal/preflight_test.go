@@ -206,12 +206,15 @@ func TestCan(t *testing.T) {
 	value := func(os, containerd string) matrix.Cell {
 		return matrix.NewCell(map[string]string{matrix.OS: os, matrix.Containerd: containerd, matrix.Provisioner: Name})
 	}
-	for _, c := range []matrix.Cell{value("debian-12", matrix.OfOS), value("ubuntu-24.04", ""), cell()} {
+	for _, c := range []matrix.Cell{value("debian-12", matrix.OfOS), value("debian-12", "v1.7.32"), value("rocky-9", "v1.7.32"), value("ubuntu-24.04", ""), cell()} {
 		if err := can(c); err != nil {
 			t.Error(err)
 		}
 	}
-	for want, c := range map[string]matrix.Cell{"unknown operating system": value("solaris", ""), "containerd v1.7.32: a machine runs": value("debian-12", "v1.7.32")} {
+	for want, c := range map[string]matrix.Cell{
+		"unknown operating system": value("solaris", ""), "Rocky Linux 9 has no containerd of its own": value("rocky-9", ""), "Red Hat Enterprise Linux 8 has no containerd": value("rhel-8", matrix.OfOS),
+		"Bottlerocket cannot be made a node: its kubelet is in its image": value("bottlerocket", ""), "neither \"os\" nor a version": value("debian-12", "newest"),
+	} {
 		if err := can(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", c, err)
 		}

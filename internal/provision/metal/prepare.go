@@ -23,12 +23,14 @@ type preparer struct {
 	rel   *release.Release
 	store *release.Store
 	os    nodeos.OS
+	// runtime is brought in place of the system's own; nil where that runs.
+	runtime *release.Release
 }
 
 // system brings the operating system to where a node can run: packages,
 // modules, settings of the kernel. It may be run again.
 func (p preparer) system(ctx context.Context, root remote.Root) error {
-	_, err := root.Exec(ctx, cluster.Command(append([]string{"sh", "-euc", p.script(), home}, p.os.Host.Packages...)...))
+	_, err := root.Exec(ctx, cluster.Command(append([]string{"sh", "-euc", p.script(), home}, p.os.Host.NodePackages(p.runtime == nil)...)...))
 	if err != nil {
 		return fmt.Errorf("preparing the operating system: %w", err)
 	}
@@ -51,9 +53,7 @@ func (p preparer) script() string {
 			line("if [ -w /proc/sys/%s ]; then echo %s > /proc/sys/%s 2>/dev/null || :; fi", c.name, c.value, c.name)
 		}
 	}
-	if p.os.Host.Prepare != "" {
-		line("( %s )", p.os.Host.Prepare)
-	}
+	s.WriteString(p.os.Host.Prepare())
 	line("mkdir -p /etc/cni/net.d /opt/cni/bin /etc/containerd /etc/kubernetes/manifests %s", p.os.Host.BinDir)
 	return s.String()
 }
@@ -64,31 +64,42 @@ func (p preparer) settings(ctx context.Context, m *machine, root remote.Root, ku
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct{ at, text string }{
+	files := []struct{ at, text string }{
 		{"/etc/containerd/config.toml", containerdConfig(pause.URI, m.facts)},
 		{"/etc/systemd/system/kubelet.service", kubeletUnit(p.os.Host.BinDir)},
 		{"/etc/crictl.yaml", "runtime-endpoint: unix:///run/containerd/containerd.sock\n"},
 		{kubeadmConfig, kubeadm},
-	} {
+	}
+	if at, text := p.runtimeUnit(); at != "" {
+		files = append(files, struct{ at, text string }{at, text})
+	}
+	if err := p.bringRuntime(ctx, root, m.facts.arch); err != nil {
+		return err
+	}
+	for _, f := range files {
 		if err := root.Put(ctx, f.at, 0o600, strings.NewReader(f.text)); err != nil {
 			return err
 		}
 	}
-	const start = `systemctl daemon-reload; systemctl enable -q kubelet; systemctl restart containerd
+	const start = `systemctl daemon-reload; systemctl enable -q containerd kubelet; systemctl restart containerd
 i=0; until ctr version >/dev/null 2>&1; do i=$((i+1)); if [ $i -gt 100 ]; then journalctl --no-pager -q -n 20 -u containerd >&2; exit 1; fi; sleep 0.1; done`
 	if _, err := root.Exec(ctx, cluster.Script(start)); err != nil {
 		return fmt.Errorf("starting the containerd of the node OS: %w", err)
 	}
-	return nil
+	return p.provenRuntime(ctx, root, m.facts.arch)
 }
 
 // asset stages one asset of the release and returns its place on the host.
 func (p preparer) asset(ctx context.Context, root remote.Root, name string) (string, error) {
-	asset, err := p.rel.Asset(name)
+	return p.assetOf(ctx, root, p.rel, name)
+}
+
+func (p preparer) assetOf(ctx context.Context, root remote.Root, of *release.Release, name string) (string, error) {
+	asset, err := of.Asset(name)
 	if err != nil {
 		return "", err
 	}
-	local, err := p.store.Fetch(ctx, p.rel, name)
+	local, err := p.store.Fetch(ctx, of, name)
 	if err != nil {
 		return "", err
 	}

@@ -21,6 +21,7 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -205,6 +206,8 @@ func (f *fleetOfShams) api(w http.ResponseWriter, r *http.Request) {
 		return
 	case path == "/version":
 		answer = version.Info{GitVersion: f.rel.Kubernetes()}
+	case path == "/apis/apps/v1/namespaces/kube-system/deployments":
+		answer = appsv1.DeploymentList{}
 	case path == "/api/v1/nodes":
 		answer = f.nodes()
 	case strings.HasSuffix(path, "/configmaps/cluster-info"):

@@ -21,12 +21,16 @@ type state map[string][]string
 // touched are the places that a node writes to, whoever does: we, kubeadm, the
 // kubelet, the pod network. What is there is saved before, and comes back.
 func touched(os nodeos.OS) []string {
-	return []string{
+	all := []string{
 		"/etc/cni", "/etc/containerd", "/etc/crictl.yaml", "/etc/kubernetes", "/opt/cni", "/opt/containerd", "/root/.kube",
 		"/etc/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d", "/etc/systemd/system/multi-user.target.wants/kubelet.service",
+		"/etc/systemd/system/containerd.service", "/etc/systemd/system/containerd.service.d", "/etc/systemd/system/multi-user.target.wants/containerd.service",
 		"/run/cni-ipam-state", "/run/flannel", "/usr/libexec/kubernetes", "/var/lib/cni", "/var/lib/etcd", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods",
-		os.Host.BinDir + "/kubeadm", os.Host.BinDir + "/kubectl", os.Host.BinDir + "/kubelet",
 	}
+	for _, program := range append([]string{"kubeadm", "kubectl", "kubelet"}, runtimePrograms...) {
+		all = append(all, os.Host.BinDir+"/"+program)
+	}
+	return all
 }
 
 // fresh are the places that programs of a node make and others may have too,
@@ -40,9 +44,6 @@ var sysctls = []struct{ name, value string }{
 	{"fs/inotify/max_user_instances", "8192"}, {"fs/inotify/max_user_watches", "1048576"}, {"vm/overcommit_memory", "1"},
 	{"kernel/panic", "10"}, {"kernel/panic_on_oops", "1"}, {"net/ipv4/conf/all/route_localnet", ""}, {"net/ipv4/vs/conntrack", ""},
 }
-
-// units are the services that a node has, and those that get in its way.
-var units = []string{"containerd", "kubelet", "ufw"}
 
 // stateScript prints the state. It only reads. Counters of packets, and the
 // chains that an empty table has, say nothing and are left out.
@@ -73,9 +74,11 @@ for v in iptables ip6tables; do
 done
 section swap
 tail -n +2 /proc/swaps | while read -r device _; do echo "$device"; done | sort
+section guards
+( ` + os.Host.Guards() + ` )
 section units
 `)
-	for _, unit := range units {
+	for _, unit := range os.Host.Units() {
 		// A unit that is not there has no state, and systemctl has three ways to say so.
 		fmt.Fprintf(&s, "echo \"%s $(systemctl is-enabled %s 2>/dev/null | head -n 1) $(systemctl is-active %s 2>/dev/null | head -n 1)\" | sed 's/ not-found / /; s/  */ /; s/ failed$/ inactive/'\n", unit, unit, unit)
 	}

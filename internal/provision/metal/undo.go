@@ -132,11 +132,11 @@ func undoScript(before, now state, os nodeos.OS) string {
 	for _, device := range added(now, before, "swap") {
 		line("swapon %s", word(device))
 	}
-	if os.Host.Restore != "" {
-		line("( %s )", os.Host.Restore)
+	if restore := os.Host.Restore(before["guards"]); restore != "" {
+		line("%s", restore)
 	}
 	line("systemctl daemon-reload; systemctl reset-failed kubelet containerd 2>/dev/null")
-	undoUnits(&s, before)
+	undoUnits(&s, before, os)
 	line("rm -rf /run/qualify-containerd")
 	for _, at := range fresh {
 		if !slices.Contains(before["files"], at) {
@@ -157,17 +157,35 @@ func ofNodes(text string, prefixes ...string) bool {
 }
 
 // undoPackages removes what is new, of that which installing was going to
-// install.
+// install. A package of which there is another version now is not new:
+// without it the host would be further from what it was.
 func undoPackages(s *strings.Builder, before, now state, os nodeos.OS) {
 	const planned = `"$0/packages"`
+	had := map[string]bool{}
+	for _, p := range before["packages"] {
+		had[packageName(p)] = true
+	}
 	fmt.Fprintf(s, "if [ -s %s ]; then set --\n", planned)
 	for _, p := range added(before, now, "packages") {
-		fields := strings.Fields(strings.TrimPrefix(p, "ii "))
-		if len(fields) > 0 {
-			fmt.Fprintf(s, "  if grep -qxF -e %s %s; then set -- \"$@\" %s; fi\n", word(fields[0]), planned, word(fields[0]))
+		name := packageName(p)
+		switch keys := os.Host.Manager.Keys; {
+		case name == "" || had[name]:
+		case keys != "" && strings.HasPrefix(name, keys):
+			fmt.Fprintf(s, "  set -- \"$@\" %s\n", word(name))
+		default:
+			fmt.Fprintf(s, "  if grep -qxF -e %s %s; then set -- \"$@\" %s; fi\n", word(name), planned, word(name))
 		}
 	}
 	fmt.Fprintf(s, "  if [ $# -gt 0 ]; then ( %s ) >&2; fi\nfi\n", os.Host.Manager.Remove)
+}
+
+// packageName is the name in a line of the list of packages.
+func packageName(line string) string {
+	fields := strings.Fields(strings.TrimPrefix(line, "ii "))
+	if len(fields) == 0 {
+		return ""
+	}
+	return fields[0]
 }
 
 // undoRules removes rules, then chains, that are new.
@@ -209,8 +227,8 @@ func ruleWords(rule string) string {
 }
 
 // undoUnits brings services to what they were.
-func undoUnits(s *strings.Builder, before state) {
-	for _, unit := range units {
+func undoUnits(s *strings.Builder, before state, os nodeos.OS) {
+	for _, unit := range os.Host.Units() {
 		was := ""
 		for _, line := range before["units"] {
 			if rest, ok := strings.CutPrefix(line, unit+" "); ok {
