@@ -36,7 +36,8 @@ func conformance() Suite {
 			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour, Images: true},
 			{Name: certified, Doc: "every conformance test, one after the other, with the files of a submission", Expect: expectAll, Budget: 10 * time.Hour, Images: true},
 		},
-		Run: runConformance,
+		Backends: backends(),
+		Run:      runConformance,
 	}
 }
 
@@ -90,6 +91,9 @@ func runConformance(ctx context.Context, env Env, emit func(result.Case)) error 
 		// Of a spec that failed, the events and pods of its namespaces; not all of each node.
 		"--dump-logs-on-failure=true", "--max-nodes-to-gather-from=0",
 	}}
+	if specs.by, err = conformance().By(env.Backend); err != nil {
+		return err
+	}
 	specs.alone = env.Mode == certified
 	if env.Mode == full || env.Mode == certified {
 		// What the release's own list lacks and the binary has is no detail: one of

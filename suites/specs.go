@@ -31,6 +31,7 @@ type specs struct {
 	all   string
 	known []string
 	alone bool // one spec at a time, and the files of a submission
+	by    Backend
 }
 
 // runSpecs runs exactly the expected specs of a Ginkgo binary.
@@ -43,11 +44,7 @@ func runSpecs(ctx context.Context, env Env, binary string, args []string, emit f
 // must not pass for having found nothing, and of two specs of one name nobody
 // could say which one passed.
 func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
-	run := ginkgo.Run{
-		Binary: s.binary, Args: s.args, Specs: env.Expected, Procs: env.Procs, Alone: s.alone, Transcript: s.alone,
-		Dir: env.Dir, Sink: env.Sink, Grace: grace,
-	}
-	listing, err := run.List(ctx, cmp.Or(s.all, ginkgo.Focus("", env.Expected)))
+	listing, err := s.command(env).List(ctx, cmp.Or(s.all, ginkgo.Focus("", env.Expected)))
 	if err != nil {
 		return err
 	}
@@ -61,18 +58,34 @@ func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
 	if name := ambiguous(env.Expected, held); name != "" {
 		return fmt.Errorf("the test binary has several specs %q", name)
 	}
-	run.Listing = listing
+	j := job{specs: s, names: env.Expected, try: 1, listing: listing}
 	if s.alone && len(without(held, env.Expected)) == 0 {
-		run.Focus = s.all // a submission has to show that nothing else was selected
+		j.focus = s.all // a submission has to show that nothing else was selected
+	}
+	return s.repeat(ctx, env, j, emit)
+}
+
+// command is the test binary, without what it is to run.
+func (s specs) command(env Env) ginkgo.Run {
+	return ginkgo.Run{
+		Binary: s.binary, Args: s.args, Procs: env.Procs, Alone: s.alone, Transcript: s.alone,
+		Dir: env.Dir, Sink: env.Sink, Grace: grace,
+	}
+}
+
+// repeat has a job done, and what did not pass again.
+func (s specs) repeat(ctx context.Context, env Env, j job, emit func(result.Case)) error {
+	by := s.by
+	if by.run == nil {
+		by = direct()
 	}
 	broken, tried := map[string]int{}, map[string]int{}
 	maps.Copy(broken, env.Broken)
 	maps.Copy(tried, env.Broken)
 	execute := func() error {
 		before := maps.Clone(tried)
-		run.Specs = listing.Companions(run.Specs, slices.Concat(env.Expected, env.Shown))
-		return run.Execute(ctx, func(report types.SpecReport) {
-			c := caseOf(report, env.Sink)
+		j.names = j.listing.Companions(j.names, slices.Concat(env.Expected, env.Shown))
+		return by.run(ctx, env, j, func(c result.Case) {
 			c.Attempt += before[c.Name]
 			tried[c.Name] = c.Attempt
 			delete(broken, c.Name)
@@ -86,12 +99,12 @@ func (s specs) run(ctx context.Context, env Env, emit func(result.Case)) error {
 		return err // a submission is one run
 	}
 	for try := 2; len(broken) <= mostReruns; try++ {
-		run.Specs, run.Try = again(broken, env.Reruns), try
-		if len(run.Specs) == 0 {
+		j.names, j.try = again(broken, env.Reruns), try
+		if len(j.names) == 0 {
 			break
 		}
 		if err := execute(); err != nil {
-			return fmt.Errorf("trying %d specs again: %w", len(run.Specs), err)
+			return fmt.Errorf("trying %d specs again: %w", len(j.names), err)
 		}
 	}
 	return nil

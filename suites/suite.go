@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/inpod"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/sink"
@@ -24,6 +25,9 @@ type Suite struct {
 	// Modes are the ways in which the suite can be run, the first by default; none
 	// where there is one way only.
 	Modes []Mode
+	// Backends are the ways in which the suite's specs can be run, the first by
+	// default; none where there is one way only.
+	Backends []Backend
 	// Run shows the cases of env.Expected and no others, and emits each as it
 	// ends, from any goroutine, one at a time. The error means "could not
 	// finish", never "a test failed".
@@ -58,6 +62,38 @@ func (s Suite) In(name string) (Mode, error) {
 	return Mode{}, fmt.Errorf("suite %s has no mode %q: known are %s", s.Name, name, strings.Join(known, ", "))
 }
 
+// Backend is one way to run the specs of a suite that knows several. What they
+// show is the same: a backend is chosen for where it can be used, not for what
+// it says.
+type Backend struct {
+	Name string // empty is the suite's own way
+	Doc  string
+	// run runs specs, each once, and reports each that came to an end.
+	run func(ctx context.Context, env Env, job job, report func(result.Case)) error
+}
+
+// By returns the backend of a name. The first is the suite's own way, which
+// plans do not name.
+func (s Suite) By(name string) (Backend, error) {
+	var known []string
+	for i, b := range s.Backends {
+		if b.Name == name || name == "" {
+			if i == 0 {
+				b.Name = ""
+			}
+			return b, nil
+		}
+		known = append(known, b.Name)
+	}
+	switch {
+	case name == "":
+		return Backend{}, nil
+	case len(known) == 0:
+		return Backend{}, fmt.Errorf("suite %s has no backends, so not %q either", s.Name, name)
+	}
+	return Backend{}, fmt.Errorf("suite %s has no backend %q: known are %s", s.Name, name, strings.Join(known, ", "))
+}
+
 // Env is what a suite gets.
 type Env struct {
 	Cluster *cluster.Cluster
@@ -67,11 +103,18 @@ type Env struct {
 	Artifact func(ctx context.Context, asset string) (string, error)
 	// Tool returns the path of a program that is shipped beside qualify.
 	Tool func(name string) (string, error)
+	// Conformance returns the conformance image of the release, which is made
+	// where the release has none.
+	Conformance func(ctx context.Context) (Image, error)
+	// Say tells the user how far a suite is that reports at its end; may be nil.
+	Say func(text string)
 	// Expected are the cases that are still to be shown: all that Expect
 	// returned when the plan was made or, in a run that is resumed, the rest.
 	Expected []string
 	// Mode is the one that the plan has; empty for a suite without modes.
 	Mode string
+	// Backend is the one that the plan has; empty for the suite's own way.
+	Backend string
 	// Shown are the cases that earlier processes have shown: they need not be
 	// shown again, and may be where the others mean nothing without them.
 	Shown []string
@@ -85,4 +128,6 @@ type Env struct {
 	Sink  *sink.Sink
 	Dir   string // private directory for the suite's files, exists
 	Procs int    // processes to run specs with, at least 1
+
+	podTimes inpod.Times // of tests
 }

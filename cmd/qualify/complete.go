@@ -63,6 +63,15 @@ func (o *runOptions) complete(cmd *cobra.Command) {
 		}
 		return names
 	})
+	completeFlag(cmd, "backend", func(string) []string {
+		var names []string
+		if suite, err := o.w.suite(conformanceSuite); err == nil {
+			for _, b := range suite.Backends {
+				names = append(names, b.Name)
+			}
+		}
+		return names
+	})
 	completeList(cmd, "suite", func() []string {
 		var names []string
 		for _, s := range o.w.suites() {

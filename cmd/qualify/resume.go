@@ -122,6 +122,9 @@ func (w workshop) serves(plan run.Plan) error {
 			if suite, err = w.suite(s.Name); err == nil && s.Mode != "" {
 				_, err = suite.In(s.Mode)
 			}
+			if err == nil {
+				_, err = suite.By(s.Backend)
+			}
 		}
 		if err != nil {
 			return usagef("cell %s cannot be resumed: %w", cell.ID, err)

@@ -32,6 +32,7 @@ type choice struct {
 	policy, baseURL              string
 	conformance, focus, skip     string
 	testImages                   string
+	backend                      string
 	workers, retries, reruns     int
 	allowUnbound, forceInvalid   bool
 	imageRegistry                string
@@ -59,6 +60,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVar(&c.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
 	f.StringVar(&c.skip, "skip", "", "of the conformance suite, leave out the tests that match this regular expression; it is not complete then")
 	testImagesFlag(cmd, &c.testImages)
+	f.StringVar(&c.backend, "backend", "", "where the specs of the conformance suite are run from: direct (this machine, the default), pod (the release's conformance image in the cluster)")
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
 	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
 	baseURLFlag(cmd, &c.baseURL)
@@ -317,7 +319,7 @@ func (o *runOptions) suiteNames(m *matrix.Matrix) []string {
 
 // modes says how suites are run, where the flags say so.
 func (c *choice) modes() map[string]result.SuiteMode {
-	mode := result.SuiteMode{Mode: c.conformance, Focus: c.focus, Skip: c.skip}
+	mode := result.SuiteMode{Mode: c.conformance, Focus: c.focus, Skip: c.skip, Backend: c.backend}
 	if mode == (result.SuiteMode{}) {
 		return nil
 	}
@@ -334,7 +336,7 @@ func (o *runOptions) checkModes(s *selected) {
 		return
 	}
 	if !slices.Contains(s.suites, conformanceSuite) {
-		s.unknown = append(s.unknown, fmt.Errorf("--conformance, --focus and --skip say how the suite %s is run, but it is not selected", conformanceSuite))
+		s.unknown = append(s.unknown, fmt.Errorf("--conformance, --focus, --skip and --backend say how the suite %s is run, but it is not selected", conformanceSuite))
 		return
 	}
 	suite, err := o.w.suite(conformanceSuite)
@@ -343,6 +345,9 @@ func (o *runOptions) checkModes(s *selected) {
 	}
 	if _, err := suite.In(o.conformance); err != nil {
 		s.unknown = append(s.unknown, fmt.Errorf("--conformance: %w", err))
+	}
+	if _, err := suite.By(o.backend); err != nil {
+		s.unknown = append(s.unknown, fmt.Errorf("--backend: %w", err))
 	}
 	if _, err := modes[conformanceSuite].Selected(nil); err != nil {
 		s.unknown = append(s.unknown, err)

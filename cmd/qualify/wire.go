@@ -180,6 +180,25 @@ func (w workshop) testImages(ctx context.Context, rel *release.Release) ([]strin
 	return testimages.Ask(ctx, binary)
 }
 
+// conformance returns the conformance image of a release; where it has none,
+// one is made of its programs.
+func (w workshop) conformance(ctx context.Context, rel *release.Release) (suites.Image, error) {
+	const arch = "amd64"
+	if own, err := rel.Asset("conformance-image"); err == nil && own.Digest != "" {
+		file, err := w.image(ctx, rel, own.Name, arch)
+		return suites.Image{Ref: own.URI, Digest: own.Digest, File: file}, err
+	}
+	tests := source.Tests{Version: rel.Kubernetes()}
+	for name, file := range map[string]*string{"e2e.test": &tests.E2E, "ginkgo": &tests.Ginkgo, "kubectl": &tests.Kubectl} {
+		var err error
+		if *file, err = w.artifact(ctx, rel, "bin/linux/"+arch+"/"+name); err != nil {
+			return suites.Image{}, fmt.Errorf("the conformance image is made of %s: %w", name, err)
+		}
+	}
+	made, err := source.Conformance(ctx, w.cache, tests)
+	return suites.Image{Ref: made.Ref, Digest: made.Digest, File: made.File}, err
+}
+
 // provisioners makes those that the given names ask for.
 func (w workshop) provisioners(names []string, how manner, log func(string, ...any)) (map[string]provision.Provisioner, error) {
 	made := map[string]provision.Provisioner{}

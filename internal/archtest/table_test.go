@@ -89,6 +89,9 @@ var table = []row{
 	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/doctor", ours: []string{"internal/scratch"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/ginkgo", ours: []string{"internal/scratch", "internal/sink"}, never: join(clusters, commandLine)},
+	// What runs in a cluster is reached through its API.
+	{dir: "internal/inpod", never: join(exec, disk, commandLine, formats)},
+	{dir: "internal/inpod/inpodtest", never: join(exec, disk, commandLine, formats)},
 	{dir: "internal/identity", ours: []string{"internal/cluster", "internal/release"}, never: join(exec, commandLine)},
 
 	// Clusters. A provisioner knows the seam and never another provisioner.
@@ -113,7 +116,7 @@ var table = []row{
 	{
 		dir: "suites", never: join(exec, network, clusters, commandLine, formats),
 		ours: []string{
-			"internal/cluster", "internal/cncf", "internal/ginkgo", "internal/release", "internal/result", "internal/schedule", "internal/sink",
+			"internal/cluster", "internal/cncf", "internal/ginkgo", "internal/inpod", "internal/release", "internal/result", "internal/schedule", "internal/sink",
 		},
 	},
 	{
@@ -165,6 +168,7 @@ var only = []struct {
 		why:     "clusters that do not exist are for tests",
 	},
 	{imports: []string{module + "/internal/provision/metal/metaltest"}, by: []string{"bench/*"}, why: "its machines are for tests and measurements"},
+	{imports: []string{module + "/internal/inpod/inpodtest"}, why: "a cluster that does not exist is for tests"},
 	{imports: []string{module + "/internal/remote/remotetest"}, why: "it lets in whom a test wants"},
 	{imports: []string{"golang.org/x/crypto/ssh/..."}, by: []string{"internal/remote", "internal/remote/remotetest", "internal/provision/metal"}, why: "machines are reached in one way"},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},

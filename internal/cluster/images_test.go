@@ -2,6 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"strings"
 	"testing"
@@ -27,5 +30,50 @@ func TestImages(t *testing.T) {
 	}
 	if got, err := Images(t.Context(), says{}); err != nil || len(got) != 0 {
 		t.Errorf("digests of nothing: %v, %v", got, err)
+	}
+}
+
+// holds is a node whose containerd takes what is imported into it.
+type holds struct {
+	Transport
+	held     *string // digest of x:1
+	imported string  // what an import makes of it
+}
+
+func (h holds) Exec(_ context.Context, c Cmd) (Output, error) {
+	if c.Stdin != nil {
+		data, err := io.ReadAll(c.Stdin)
+		if err != nil || string(data) != "archive" {
+			return Output{}, fmt.Errorf("imported %q, %w", data, err)
+		}
+		*h.held = h.imported
+	}
+	return Output{Stdout: []byte("x:1 application/x " + *h.held + " 1 KiB\n")}, nil
+}
+
+func TestLoad(t *testing.T) {
+	digest, other := "sha256:"+strings.Repeat("a", 64), "sha256:"+strings.Repeat("b", 64)
+	absent := errors.New("no archive")
+	for name, c := range map[string]struct {
+		held, imported string
+		archive        error
+		opened         bool
+		want           string
+	}{
+		"it is there":         {digest, "", nil, false, ""},
+		"it is not":           {"", digest, nil, true, ""},
+		"another is":          {other, digest, nil, true, ""},
+		"another is imported": {"", other, nil, true, "the node has digest \"" + other},
+		"none is imported":    {"", "", nil, true, "want " + digest},
+		"there is no archive": {"", "", absent, true, "no archive"},
+	} {
+		held, opened := c.held, false
+		err := Load(t.Context(), holds{held: &held, imported: c.imported}, "x:1", digest, func() (io.ReadCloser, error) {
+			opened = true
+			return io.NopCloser(strings.NewReader("archive")), c.archive
+		})
+		if opened != c.opened || (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: opened %v, %v", name, opened, err)
+		}
 	}
 }

@@ -64,6 +64,8 @@ type SuiteMode struct {
 	// down. Expected stays whole, so what was cut away is missing.
 	Focus string `json:"focus,omitempty"`
 	Skip  string `json:"skip,omitempty"`
+	// Backend is the way in which the specs are run; empty for the suite's own.
+	Backend string `json:"backend,omitempty"`
 	// Budget is how long the mode may take, in seconds; 0 leaves that to the plan.
 	Budget int `json:"budget,omitempty"`
 }

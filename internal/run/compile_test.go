@@ -79,6 +79,7 @@ func TestCompileRefuses(t *testing.T) {
 			w.suites = []suites.Suite{{Name: "tiny", Expect: func(*release.Release) ([]string, error) { return nil, errors.New("no list") }}}
 		}, "no list"},
 		{"a mode of a suite without any", modes(result.SuiteMode{Mode: "full"}), "tiny has no modes"},
+		{"a backend of a suite without any", modes(result.SuiteMode{Backend: "pod"}), "tiny has no backends"},
 		{"a focus that is no expression", modes(result.SuiteMode{Focus: "("}), "the focus is no regular expression"},
 		{"a skip that is no expression", modes(result.SuiteMode{Skip: "["}), "the skip is no regular expression"},
 		{"a focus on nothing", modes(result.SuiteMode{Focus: "solaris"}), "select none of its 3 cases"},

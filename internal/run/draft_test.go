@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/suites"
 )
 
 // drafted is a saved plan of the world's cells, as it comes out of a file.
@@ -161,6 +163,23 @@ func TestAdoptHostile(t *testing.T) {
 		}
 		if plan, err := Adopt(saved, Compilation{Suite: w.suite}); err == nil {
 			t.Errorf("%s became %+v", text, plan)
+		}
+	}
+}
+
+// A saved plan keeps the backend of a suite, and the usual one has no name in it.
+func TestAdoptKeepsTheBackend(t *testing.T) {
+	for asked, want := range map[string]string{"pod": "pod", "direct": "", "": ""} {
+		w := newWorld(t)
+		tiny := w.suites[0]
+		tiny.Backends = []suites.Backend{{Name: "direct"}, {Name: "pod"}}
+		w.suites = []suites.Suite{tiny}
+		w.modes = map[string]result.SuiteMode{tiny.Name: {Backend: asked}}
+		c := w.compilation()
+		c.Cells, c.Suites, c.Modes = nil, nil, nil
+		plan, err := Adopt(drafted(t, w), c)
+		if err != nil || plan.Cells[0].Suites[0].Backend != want {
+			t.Errorf("%q became %+v, %v", asked, plan.Cells[0].Suites[0].SuiteMode, err)
 		}
 	}
 }

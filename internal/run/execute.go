@@ -32,6 +32,11 @@ type Deps struct {
 	Prover       identity.Prover
 	Artifact     func(ctx context.Context, rel *release.Release, asset string) (string, error)
 	Tool         func(name string) (string, error)
+	// Conformance returns the conformance image of a release.
+	Conformance func(ctx context.Context, rel *release.Release) (suites.Image, error)
+	// Say tells the user what no event is about, such as how far a suite is that
+	// reports at its end; may be nil.
+	Say func(text string)
 	Procs        int  // processes of a suite
 	Keep         bool // leave the clusters
 	Collect      bool // collect logs of passing cells too

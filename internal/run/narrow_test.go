@@ -13,17 +13,18 @@ import (
 // with, and the suite is never complete.
 func TestExecuteRunsWhatIsSelected(t *testing.T) {
 	w := newWorld(t)
-	w.modes = map[string]result.SuiteMode{"tiny": {Mode: "all", Skip: "^exec$"}}
+	w.modes = map[string]result.SuiteMode{"tiny": {Mode: "all", Skip: "^exec$", Backend: "pod"}}
 	var asked [][]string
 	run := func(ctx context.Context, env suites.Env, emit func(result.Case)) error {
 		asked = append(asked, env.Expected)
-		if env.Mode != "all" {
-			t.Errorf("it is run as %q", env.Mode)
+		if env.Mode != "all" || env.Backend != "pod" {
+			t.Errorf("it is run as %q, by %q", env.Mode, env.Backend)
 		}
 		return pass(ctx, env, emit)
 	}
 	tiny := suiteOf("tiny", run)
 	tiny.Modes = []suites.Mode{{Name: "all", Expect: tiny.Expect}}
+	tiny.Backends = []suites.Backend{{Name: "direct"}, {Name: "pod"}}
 	w.suites = []suites.Suite{tiny}
 	w.execute(context.Background()).want(t, result.Inconclusive, 3, result.ReasonSuiteIncomplete)
 	if len(asked) != 1 || !slices.Equal(asked[0], []string{"dns", "job"}) {

@@ -295,7 +295,11 @@ func planSuite(suite suites.Suite, rel *release.Release, asked result.SuiteMode)
 	case len(selected) == 0:
 		return result.PlanSuite{}, fmt.Errorf("has nothing left: focus %q and skip %q select none of its %d cases", asked.Focus, asked.Skip, len(expected))
 	}
-	asked.Mode, asked.Budget = mode.Name, int(mode.Budget.Seconds())
+	backend, err := suite.By(asked.Backend)
+	if err != nil {
+		return result.PlanSuite{}, fmt.Errorf("cannot be planned: %w", err)
+	}
+	asked.Mode, asked.Budget, asked.Backend = mode.Name, int(mode.Budget.Seconds()), backend.Name
 	return result.PlanSuite{Name: suite.Name, Expected: expected, SuiteMode: asked}, nil
 }
 

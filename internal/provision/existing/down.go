@@ -30,6 +30,9 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 	if err != nil {
 		return err
 	}
+	if err := removeMade(ctx, client, lease); err != nil {
+		return err
+	}
 	namespaces := client.CoreV1().Namespaces()
 	held, err := namespaces.Get(ctx, marker, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || err == nil && held.Labels[leaseLabel] != lease.Name {
@@ -64,6 +67,56 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 		}
 	}
 	return nil
+}
+
+// removeMade removes what the run's suites have made and could not remove, since
+// they were cancelled or killed: the lease is on each of these as a label. The
+// marker has it too, and goes last: as long as anything is left, the cluster is
+// held.
+func removeMade(ctx context.Context, client kubernetes.Interface, lease provision.Lease) error {
+	made := metav1.ListOptions{LabelSelector: leaseLabel + "=" + lease.Name}
+	bindings, err := client.RbacV1().ClusterRoleBindings().List(ctx, made)
+	if err != nil {
+		return fmt.Errorf("listing what suites have left: %w", err)
+	}
+	for _, b := range bindings.Items {
+		err := client.RbacV1().ClusterRoleBindings().Delete(ctx, b.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &b.UID}})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return &provision.LeftoverError{Resources: []provision.Resource{{Kind: "cluster role binding", ID: string(b.UID), Name: b.Name, Lease: lease}}, Err: err}
+		}
+	}
+	var resources []provision.Resource
+	for {
+		left, err := client.CoreV1().Namespaces().List(ctx, made)
+		if err != nil && len(resources) > 0 {
+			return &provision.LeftoverError{Resources: resources, Err: err}
+		}
+		if err != nil {
+			return fmt.Errorf("listing what suites have left: %w", err)
+		}
+		resources = nil
+		for _, n := range left.Items {
+			if n.Name == marker {
+				continue
+			}
+			resources = append(resources, provision.Resource{Kind: "namespace", ID: string(n.UID), Name: n.Name, Lease: lease, Created: n.CreationTimestamp.Time})
+			if n.DeletionTimestamp != nil {
+				continue
+			}
+			err := client.CoreV1().Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &n.UID}})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return &provision.LeftoverError{Resources: resources, Err: err}
+			}
+		}
+		if len(resources) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &provision.LeftoverError{Resources: resources, Err: ctx.Err()}
+		case <-time.After(poll):
+		}
+	}
 }
 
 // again connects by the kubeconfig that Up has left in the cell's directory

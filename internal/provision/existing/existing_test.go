@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,6 +25,8 @@ import (
 	"github.com/qualify-dev/qualify/internal/redact"
 	"github.com/qualify-dev/qualify/internal/sink"
 )
+
+const bindingsPath = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
 // theirs is somebody's cluster, as far as the provisioner may know it. Whatever
 // else it asks for, and whatever it changes beside its marker, is an error.
@@ -33,7 +37,8 @@ type theirs struct {
 	mu         sync.Mutex
 	nodes      []corev1.Node
 	namespaces map[string]corev1.Namespace
-	stuck      bool // the marker is not removed
+	bindings   map[string]string // leases, by name
+	stuck      bool              // the marker is not removed
 	refuse     string
 	writes     []string
 	next       int
@@ -102,7 +107,8 @@ func (a *theirs) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/api/v1/namespaces":
 		list := corev1.NamespaceList{TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}}
 		for _, n := range a.namespaces {
-			if _, is := n.Labels[r.URL.Query().Get("labelSelector")]; is {
+			label, value, exact := strings.Cut(r.URL.Query().Get("labelSelector"), "=")
+			if got, is := n.Labels[label]; is && (!exact || got == value) {
 				list.Items = append(list.Items, n)
 			}
 		}
@@ -111,9 +117,24 @@ func (a *theirs) serve(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusNotFound, metav1.StatusReasonNotFound)
 	case single && r.Method == http.MethodGet:
 		say(http.StatusOK, found)
-	case single && r.Method == http.MethodDelete && name == marker:
+	case r.URL.Path == bindingsPath && r.Method == http.MethodGet:
+		list := rbacv1.ClusterRoleBindingList{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleBindingList", APIVersion: "rbac.authorization.k8s.io/v1"}}
+		for binding, lease := range a.bindings {
+			if "qualify.dev/lease="+lease == r.URL.Query().Get("labelSelector") {
+				list.Items = append(list.Items, rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: binding, UID: "x"}})
+			}
+		}
+		say(http.StatusOK, list)
+	case strings.HasPrefix(r.URL.Path, bindingsPath+"/") && r.Method == http.MethodDelete && a.bindings[path.Base(r.URL.Path)] == "q-1":
+		delete(a.bindings, path.Base(r.URL.Path))
+		say(http.StatusOK, metav1.Status{Status: "Success"})
+	case single && r.Method == http.MethodDelete && found.Labels[leaseLabel] == "q-1":
 		if !a.stuck {
 			delete(a.namespaces, name)
+		} else {
+			now := metav1.Now()
+			found.DeletionTimestamp = &now
+			a.namespaces[name] = found
 		}
 		say(http.StatusOK, found)
 	default:
@@ -318,5 +339,37 @@ func TestStuckMarker(t *testing.T) {
 	}
 	if err := s.Collect(t.Context(), s.lease, s.spec.Dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// What suites have made and could not remove is removed with the lease, and
+// nothing of another lease or of nobody's; as long as it is there, so is the
+// marker.
+func TestDownRemovesWhatSuitesMade(t *testing.T) {
+	for _, stuck := range []bool{false, true} {
+		a := newAPI(t)
+		before := a.names()
+		s := newSubject(t, a.kubeconfig(), "")
+		if _, err := s.Up(t.Context(), s.lease, s.spec); err != nil {
+			t.Fatal(err)
+		}
+		a.add("q-1-conformance", map[string]string{leaseLabel: "q-1"}, time.Now())
+		a.add("q-2-conformance", map[string]string{leaseLabel: "q-2"}, time.Now())
+		a.bindings = map[string]string{"q-1-conformance": "q-1", "q-2-conformance": "q-2", "theirs": ""}
+		a.stuck = stuck
+		ctx, cancel := context.WithTimeout(t.Context(), 2*poll)
+		defer cancel()
+		err := s.Down(ctx, s.lease)
+		if stuck {
+			var left *provision.LeftoverError
+			if !errors.As(err, &left) || len(left.Resources) != 1 || left.Resources[0].Name != "q-1-conformance" || !slices.Contains(a.names(), marker) {
+				t.Errorf("stuck: %v, and there are %q", err, a.names())
+			}
+			continue
+		}
+		want := slices.Sorted(slices.Values(append(before, "q-2-conformance")))
+		if err != nil || !slices.Equal(a.names(), want) || len(a.bindings) != 2 || a.bindings["q-2-conformance"] == "" {
+			t.Errorf("%v, and there are %q and %v", err, a.names(), a.bindings)
+		}
 	}
 }

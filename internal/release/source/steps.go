@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/debootstrap"
 )
 
@@ -157,15 +158,20 @@ func buildPause(ctx context.Context, b *builder) error {
 // kube-proxy gets no more than it calls: every node unpacks that image while
 // the cluster comes up, and cluster DNS waits for it.
 func buildUserland(ctx context.Context, b *builder) (err error) {
-	filters := []string{"conntrack", "ipset", "iptables", "kmod", "nftables"}
-	b.userland, err = debootstrap.Tar(ctx, b.cache, debootstrap.Recipe{Suite: "bookworm", Packages: append([]string{
-		"bash", "bind9-dnsutils", "curl", "iperf", "iproute2", "netcat-openbsd",
-	}, filters...)})
-	if err != nil {
+	if b.userland, err = userland(ctx, b.cache); err != nil {
 		return err
 	}
 	b.filters, err = debootstrap.Slim(ctx, b.cache, b.userland, filters...)
 	return err
+}
+
+// filters are the packages that kube-proxy needs.
+var filters = []string{"conntrack", "ipset", "iptables", "kmod", "nftables"}
+
+func userland(ctx context.Context, c cache.Cache) (string, error) {
+	return debootstrap.Tar(ctx, c, debootstrap.Recipe{Suite: "bookworm", Packages: append([]string{
+		"bash", "bind9-dnsutils", "curl", "iperf", "iproute2", "netcat-openbsd",
+	}, filters...)})
 }
 
 // imageRefs are the images that a candidate asks for, as it says itself.

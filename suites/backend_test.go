@@ -1,0 +1,338 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/inpod"
+	"github.com/qualify-dev/qualify/internal/inpod/inpodtest"
+	"github.com/qualify-dev/qualify/internal/redact"
+	"github.com/qualify-dev/qualify/internal/result"
+	"github.com/qualify-dev/qualify/internal/sink"
+)
+
+// stage is a world in which one backend runs specs of the sample suite.
+type stage struct {
+	backend Backend
+	env     Env
+	// left are the things that the backend has made and not removed.
+	left func() []string
+	// lose makes the suite's end never be seen; nil where there is no way to.
+	lose func()
+}
+
+// stages are those of all backends: who adds one is held to the same.
+func stages() map[string]func(*testing.T) *stage {
+	return map[string]func(*testing.T) *stage{"direct": directStage, "pod": podStage}
+}
+
+func TestEveryBackendHasAStage(t *testing.T) {
+	for _, b := range backends() {
+		if stages()[b.Name] == nil || b.Doc == "" {
+			t.Errorf("%s is held to nothing, or says nothing of itself", b.Name)
+		}
+	}
+	if len(stages()) != len(backends()) || backends()[0].Name != "direct" {
+		t.Error("a stage without a backend, or another default than direct")
+	}
+}
+
+func directStage(t *testing.T) *stage {
+	return &stage{backend: direct(), env: sampleEnv(t), left: func() []string { return nil }}
+}
+
+func sampleEnv(t *testing.T) Env {
+	return Env{Sink: sink.New(redact.New()), Dir: t.TempDir(), Procs: 2, Release: releaseOf("v1.34.4"), Cluster: &cluster.Cluster{Name: "q-1"}}
+}
+
+// podStage has the pod's container run the sample suite itself, by the
+// variables that it is given.
+func podStage(t *testing.T) *stage {
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{backend: pod(), env: sampleEnv(t)}
+	api := &inpodtest.API{Mistake: t.Errorf, Runs: 1, Files: map[string][]byte{"/usr/local/bin/e2e.test": program}}
+	lost := false
+	ran := map[string]bool{}
+	api.Look = func(n int, pod *corev1.Pod) {
+		switch {
+		case lost && n > 1:
+			pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "Evicted"
+		case n > 2 && !ran[string(pod.UID)]:
+			ran[string(pod.UID)] = true
+			api.Exit = conformanceImage(t, sample, pod, api.Files)
+			pod.Status.ContainerStatuses[0].State.Terminated.ExitCode = api.Exit
+		}
+	}
+	server := api.Start()
+	t.Cleanup(server.Close)
+	s.env.Cluster.Kubeconfig, s.env.Cluster.Foreign = filepath.Join(t.TempDir(), "kubeconfig"), true
+	if err := os.WriteFile(s.env.Cluster.Kubeconfig, inpodtest.Kubeconfig(server.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.env.Conformance = func(context.Context) (Image, error) {
+		return Image{Ref: "registry.example/conformance:v1.34.4", Digest: "sha256:1"}, nil
+	}
+	s.env.podTimes = inpod.Times{Poll: time.Millisecond}
+	s.left, s.lose = api.Left, func() { lost = true }
+	return s
+}
+
+// conformanceImage does what the real one does in a pod, and returns its exit
+// code.
+func conformanceImage(t *testing.T, sample string, pod *corev1.Pod, files map[string][]byte) int32 {
+	env := map[string]string{}
+	for _, e := range pod.Spec.Containers[0].Env {
+		env[e.Name] = e.Value
+	}
+	if env["E2E_SKIP"] != "" || env["E2E_PARALLEL"] != "1" || !strings.Contains(env["E2E_EXTRA_GINKGO_ARGS"], "-v --procs=") {
+		t.Errorf("the image is told %v", env)
+	}
+	report := filepath.Join(t.TempDir(), "junit_01.xml")
+	cmd := exec.Command(sample, "--ginkgo.v", "--ginkgo.no-color", "--ginkgo.focus="+env["E2E_FOCUS"], "--ginkgo.junit-report="+report, "-sample.dir="+os.TempDir())
+	log, err := cmd.CombinedOutput()
+	code, end := int32(0), "Test Suite Passed\n"
+	if err != nil {
+		code, end = 1, "Test Suite Failed\n"
+	}
+	files["/tmp/results/e2e.log"] = append(log, "\n"+end...)
+	if files["/tmp/results/junit_01.xml"], err = os.ReadFile(report); err != nil {
+		delete(files, "/tmp/results/junit_01.xml") // the process died
+	}
+	return code
+}
+
+// run has the backend run specs, and returns what it reports. Nothing may be
+// reported when it has returned.
+func (s *stage) run(ctx context.Context, t *testing.T, names ...string) (map[string]result.Outcome, error) {
+	t.Helper()
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp := specs{binary: sample, by: s.backend}
+	if s.env.Expected = names; len(names) == 0 {
+		t.Fatal("no names")
+	}
+	listing, err := sp.command(s.env).List(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	over := false
+	got := map[string]result.Outcome{}
+	err = s.backend.run(ctx, s.env, job{specs: sp, names: names, try: 1, listing: listing}, func(c result.Case) {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, twice := got[c.Name]; twice || over || c.Attempt != 1 {
+			t.Errorf("%q: reported twice, too late, or as attempt %d", c.Name, c.Attempt)
+		}
+		got[c.Name] = c.Outcome
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	over = true
+	return got, err
+}
+
+// Every backend shows the same of the same specs, and nothing of what it could
+// not see to its end.
+func TestBackends(t *testing.T) {
+	const passes, tells, fails, panics, skips, quoted, dies = "[sample] passes", "[sample] tells", "[sample] fails", "[sample] panics", "[sample] skips itself",
+		"[sample] names is short", "[sample] dying exits with 7"
+	for name, make := range stages() {
+		for what, want := range map[string]map[string]result.Outcome{
+			"all pass":             {passes: result.Pass, tells: result.Pass, quoted: result.Pass},
+			"one spec":             {passes: result.Pass},
+			"some fail":            {passes: result.Pass, fails: result.Fail, panics: result.Fail},
+			"all fail":             {fails: result.Fail},
+			"one skips itself":     {passes: result.Pass, skips: result.Skip},
+			"all at the same time": {passes: result.Pass, fails: result.Fail, skips: result.Skip, quoted: result.Pass},
+		} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				s := make(t)
+				var names []string
+				for n := range want {
+					names = append(names, n)
+				}
+				slices.Sort(names)
+				got, err := s.run(t.Context(), t, names...)
+				if err != nil || fmt.Sprint(got) != fmt.Sprint(same(got, want)) || len(got) != len(want) {
+					t.Errorf("%v and %v, want %v", got, err, want)
+				}
+				if left := s.left(); len(left) > 0 {
+					t.Errorf("%q are left", left)
+				}
+			})
+		}
+		t.Run(name+" the suite dies", func(t *testing.T) {
+			s := make(t)
+			got, err := s.run(t.Context(), t, passes, dies)
+			if got[dies] != result.Error && err == nil || got[dies] == result.Pass {
+				t.Errorf("%v and %v", got, err)
+			}
+			if left := s.left(); len(left) > 0 {
+				t.Errorf("%q are left", left)
+			}
+		})
+		t.Run(name+" its end is lost", func(t *testing.T) {
+			s := make(t)
+			if s.lose == nil {
+				t.Skip("it cannot be")
+			}
+			s.lose()
+			if got, err := s.run(t.Context(), t, passes); err == nil || len(got) > 0 || len(s.left()) > 0 {
+				t.Errorf("%v and %v, %q are left", got, err, s.left())
+			}
+		})
+		t.Run(name+" it is cancelled", func(t *testing.T) {
+			s := make(t)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(errors.New("enough"))
+			if got, err := s.run(ctx, t, passes); err == nil || got[passes] == result.Pass {
+				t.Errorf("%v and %v", got, err)
+			}
+		})
+	}
+}
+
+// same is want, with a panic taken for what a backend calls it: JUnit files
+// have failures and errors, and say of a panic that it is an error.
+func same(got, want map[string]result.Outcome) map[string]result.Outcome {
+	all := map[string]result.Outcome{}
+	for name, outcome := range want {
+		if outcome == result.Fail && got[name] == result.Error && strings.HasSuffix(name, "panics") {
+			outcome = result.Error
+		}
+		all[name] = outcome
+	}
+	return all
+}
+
+// A suite that runs in a pod is tried again in another, and each file is kept.
+func TestPodTriesAgain(t *testing.T) {
+	s := podStage(t)
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const passes, fails = "[sample] passes", "[sample] fails"
+	s.env.Expected, s.env.Reruns = []string{passes, fails}, 1
+	var got []string
+	err = specs{binary: sample, by: pod()}.run(t.Context(), s.env, func(c result.Case) {
+		got = append(got, fmt.Sprintf("%s %d %s", c.Name, c.Attempt, c.Outcome))
+	})
+	slices.Sort(got)
+	if want := []string{fails + " 1 fail", fails + " 2 fail", passes + " 1 pass"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+	for _, name := range []string{"e2e.log", "junit_01.xml", "e2e.try2.log", "junit_01.try2.xml"} {
+		if info, err := os.Stat(filepath.Join(s.env.Dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Without the image, or without a way to it, nothing is started.
+func TestPodWithoutImage(t *testing.T) {
+	s := podStage(t)
+	missing := errors.New("there is none")
+	s.env.Conformance = func(context.Context) (Image, error) { return Image{}, missing }
+	if got, err := s.run(t.Context(), t, "[sample] passes"); !errors.Is(err, missing) || len(got) > 0 {
+		t.Errorf("%v and %v", got, err)
+	}
+}
+
+// The pod runs on a worker, and the image is brought to that one alone.
+func TestPodIsPlaced(t *testing.T) {
+	at := map[string]bool{}
+	node := func(name string, role cluster.Role) cluster.Node {
+		return cluster.Node{Name: name, Role: role, Transport: loads{name, at}}
+	}
+	env := sampleEnv(t)
+	env.Cluster.Nodes = []cluster.Node{node("cp", cluster.ControlPlane), node("w1", cluster.Worker), node("w2", cluster.Worker)}
+	file := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	which := func(context.Context) (Image, error) { return Image{Ref: "r:1", Digest: "sha256:1", File: file}, nil }
+	if _, node, err := env.place(t.Context(), which); err != nil || node != "w1" || len(at) != 1 || !at["w1"] {
+		t.Errorf("on %q, %v, loaded on %v", node, err, at)
+	}
+	env.Cluster.Nodes = env.Cluster.Nodes[:1]
+	if _, node, err := env.place(t.Context(), which); err != nil || node != "cp" {
+		t.Errorf("alone on %q, %v", node, err)
+	}
+	env.Cluster.Foreign = true
+	if _, node, err := env.place(t.Context(), which); err != nil || node != "" {
+		t.Errorf("in somebody's cluster on %q, %v", node, err)
+	}
+}
+
+// loads is a node that has an image when it was imported.
+type loads struct {
+	name string
+	at   map[string]bool
+}
+
+func (l loads) Exec(_ context.Context, c cluster.Cmd) (cluster.Output, error) {
+	if slices.Contains(c.Argv, "import") {
+		l.at[l.name] = true
+	}
+	if !l.at[l.name] {
+		return cluster.Output{Stdout: []byte("r:1 application/x sha256:0 1 KiB\n")}, nil
+	}
+	return cluster.Output{Stdout: []byte("r:1 application/x sha256:1 1 KiB\n")}, nil
+}
+func (loads) Put(context.Context, string, os.FileMode, io.Reader) error { return errors.ErrUnsupported }
+func (loads) Get(context.Context, string, io.Writer) error              { return errors.ErrUnsupported }
+
+// What is said of the progress is said once for each tenth.
+func TestProgressIsToldNowAndThen(t *testing.T) {
+	var said []string
+	tell := Env{Say: func(text string) { said = append(said, text) }}.progress(50)
+	for n := 1; n <= 51; n++ {
+		tell(n)
+	}
+	if len(said) != 10 || said[0] != "in the cluster, 5 of 50 specs have ended" || said[9] != "in the cluster, 50 of 50 specs have ended" {
+		t.Errorf("said %q", said)
+	}
+	if (Env{}).progress(50) != nil {
+		t.Error("to nobody")
+	}
+}
+
+func TestBy(t *testing.T) {
+	none, some := Suite{Name: "tiny"}, Suite{Name: "big", Backends: []Backend{{Name: "a"}, {Name: "b"}}}
+	for _, c := range []struct {
+		suite     Suite
+		ask, want string
+	}{
+		{none, "", ""}, {none, "a", "!tiny has no backends"}, {some, "", ""}, {some, "a", ""}, {some, "b", "b"}, {some, "c", "!known are a, b"},
+	} {
+		b, err := c.suite.By(c.ask)
+		refusal, refused := strings.CutPrefix(c.want, "!")
+		if refused != (err != nil) || err != nil && !strings.Contains(err.Error(), refusal) || err == nil && b.Name != c.want {
+			t.Errorf("%s by %q: %q, %v", c.suite.Name, c.ask, b.Name, err)
+		}
+	}
+}
