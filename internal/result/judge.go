@@ -142,6 +142,7 @@ func runFindings(plan Plan, ev Evidence, policy Policy) []finding {
 		runLeftovers(plan, ev),
 		runNotes(ev),
 		unbound(plan),
+		leftOut(plan),
 	)
 }
 
@@ -312,6 +313,15 @@ func unbound(plan Plan) []finding {
 	}
 	return found(informs, NoteUnbound, "the release has no digest for %d of its assets, so nothing shows whether their bytes are the release's: %s",
 		len(plan.Unbound), brief(strings.Join(plan.Unbound, ", ")))
+}
+
+// leftOut says what was asked for and is not part of the verdict.
+func leftOut(plan Plan) []finding {
+	var all []finding
+	for _, l := range plan.LeftOut {
+		all = append(all, found(informs, NoteLeftOut, "%d of the selected combinations left out: %s (%s)", l.Combinations, brief(l.Reason), brief(l.Rule))...)
+	}
+	return all
 }
 
 func runNotes(ev Evidence) []finding {

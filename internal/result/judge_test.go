@@ -415,3 +415,21 @@ func TestForcedCells(t *testing.T) {
 		t.Errorf("%s, notes %+v", doc.Verdict, doc.Notes)
 	}
 }
+
+// What was asked for and left out is told, and decides nothing.
+func TestLeftOutCombinations(t *testing.T) {
+	plan := onePlan()
+	for i := range 25 {
+		plan.LeftOut = append(plan.LeftOut, LeftOut{Rule: fmt.Sprintf("m.yaml:%d", i), Reason: "it rains", Combinations: i + 1})
+	}
+	doc := judge(t, plan, cleanRun(), DefaultPolicy())
+	if doc.Verdict != Qualified || len(doc.Notes) != 21 {
+		t.Fatalf("%s, notes %+v", doc.Verdict, doc.Notes)
+	}
+	if first := doc.Notes[0]; first.Code != NoteLeftOut || first.Text != "1 of the selected combinations left out: it rains (m.yaml:0)" {
+		t.Errorf("first note %+v", first)
+	}
+	if last := doc.Notes[20]; last.Code != NoteLeftOut || last.Text != "and 5 more" {
+		t.Errorf("last note %+v", last)
+	}
+}

@@ -15,6 +15,16 @@ type Plan struct {
 	Cells   []PlanCell `json:"cells"`
 	// Unbound are the release's assets without any digest.
 	Unbound []string `json:"unbound,omitempty"`
+	// LeftOut are the combinations that were selected and are no cells.
+	LeftOut []LeftOut `json:"leftOut,omitempty"`
+}
+
+// LeftOut counts combinations that one rule, for one reason, kept out of a
+// plan.
+type LeftOut struct {
+	Rule         string `json:"rule"` // file:line, or validity/<rule>
+	Reason       string `json:"reason"`
+	Combinations int    `json:"combinations"`
 }
 
 // ReleaseRef binds a verdict to a release by digest.

@@ -111,6 +111,7 @@ const (
 const (
 	NoteWarning       = "note"
 	NoteUnbound       = "release-unbound"
+	NoteLeftOut       = "left-out"
 	NoteForced        = "forced-invalid"
 	NoteSubstitutes   = "substitute-images"
 	NoteWaiverUnused  = "waiver-unused"

@@ -14,7 +14,7 @@ func TestJudgedLeavesNothingOut(t *testing.T) {
 		Suites:     []result.PlanSuite{{Name: "smoke"}},
 		Components: []result.ComponentRef{{Name: "containerd"}}, Forced: "it cannot be",
 	}
-	judged := Plan{Hash: "h", From: "f", Unbound: []string{"a"}, Cells: []PlanCell{planned}}.Judged()
+	judged := Plan{Hash: "h", From: "f", Unbound: []string{"a"}, Excluded: []Excluded{{Rule: "m.yaml:3", Reason: "it rains"}}, Cells: []PlanCell{planned}}.Judged()
 	for _, part := range []reflect.Value{reflect.ValueOf(judged), reflect.ValueOf(judged.Cells[0])} {
 		for i := range part.NumField() {
 			if part.Field(i).IsZero() {
@@ -28,5 +28,14 @@ func TestJudgedLeavesNothingOut(t *testing.T) {
 		if got := reflect.ValueOf(judged.Cells[0]).FieldByName(name); !reflect.DeepEqual(got.Interface(), from.FieldByName(name).Interface()) {
 			t.Errorf("%s: %v, planned %v", name, got, from.FieldByName(name))
 		}
+	}
+}
+
+// Combinations are counted by what left them out, in the plan's order.
+func TestLeftOut(t *testing.T) {
+	got := Plan{Excluded: []Excluded{{Rule: "b", Reason: "1"}, {Rule: "a", Reason: "1"}, {Rule: "b", Reason: "2"}, {Rule: "b", Reason: "1"}}}.leftOut()
+	want := []result.LeftOut{{Rule: "b", Reason: "1", Combinations: 2}, {Rule: "a", Reason: "1", Combinations: 1}, {Rule: "b", Reason: "2", Combinations: 1}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -379,7 +379,7 @@ func (p Plan) Measure() result.Policy {
 // Judged is the part of the plan that the judge needs. A plan of cells with
 // one release is about that release; one of several names none.
 func (p Plan) Judged() result.Plan {
-	judged := result.Plan{Hash: p.Hash, From: p.From, Unbound: p.Unbound}
+	judged := result.Plan{Hash: p.Hash, From: p.From, Unbound: p.Unbound, LeftOut: p.leftOut()}
 	for i, c := range p.Cells {
 		judged.Cells = append(judged.Cells, result.PlanCell{
 			ID: c.ID, Values: c.Values, Release: c.Release, Suites: c.Suites, Components: c.Components, Forced: c.Forced,
@@ -391,6 +391,23 @@ func (p Plan) Judged() result.Plan {
 		}
 	}
 	return judged
+}
+
+// leftOut counts the excluded combinations by what excluded them.
+func (p Plan) leftOut() []result.LeftOut {
+	var list []result.LeftOut
+	at := map[[2]string]int{}
+	for _, e := range p.Excluded {
+		key := [2]string{e.Rule, e.Reason}
+		i, known := at[key]
+		if !known {
+			i = len(list)
+			at[key] = i
+			list = append(list, result.LeftOut{Rule: e.Rule, Reason: e.Reason})
+		}
+		list[i].Combinations++
+	}
+	return list
 }
 
 // releases is one digest for all releases of the plan.
