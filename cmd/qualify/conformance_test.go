@@ -5,12 +5,20 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/release/source"
 	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 	"github.com/qualify-dev/qualify/matrix"
@@ -111,5 +119,45 @@ func TestPublishedHaveNoDigest(t *testing.T) {
 	all := published([]string{"registry.k8s.io/pause:3.10.1", "invalid.registry.k8s.io/invalid/alpine:3.1"})[0].Images()
 	if len(all) != 1 || all[0].URI != "registry.k8s.io/pause:3.10.1" || all[0].Digest != "" || all[0].Component != result.TestImages {
 		t.Errorf("%+v", all)
+	}
+}
+
+// Mirrored images are in the registry by the digests that they have, and the
+// file for test binaries leads there.
+func TestMirrorImages(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	place := strings.TrimPrefix(server.URL, "http://") + "/tests"
+	bench, err := source.NewWorkbench(t.Context(), cache.Cache{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := bench.Images(t.Context(), result.TestImages, "v1.34.4", "key", func() ([]source.Image, error) {
+		return []source.Image{{Ref: "registry.k8s.io/e2e-test-images/moon:1", Files: []source.File{{Path: "moon", Content: "light", Mode: 0o644}}}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	shop, err := w.wiring().workshop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := imagesOptions{mirror: place, list: w.file("repos.yaml")}
+	var answer imagesAnswer
+	if err := o.push(t.Context(), shop, &answer, []*release.Release{set}); err != nil {
+		t.Fatal(err)
+	}
+	held, err := crane.Digest(place+"/e2e-test-images/moon:1", crane.Insecure)
+	if err != nil || held != set.Images()[0].Digest {
+		t.Errorf("the registry has %s, %v", held, err)
+	}
+	text, err := os.ReadFile(answer.RepoList)
+	if err != nil || string(text) != "promoterE2eRegistry: "+place+"/e2e-test-images\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if len(answer.Mirrors) != 1 || answer.Mirrors[0].Mirror != place {
+		t.Errorf("%+v", answer.Mirrors)
 	}
 }
