@@ -132,8 +132,8 @@ func TestMirrorImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := bench.Images(t.Context(), result.TestImages, "v1.34.4", "key", func() ([]source.Image, error) {
-		return []source.Image{{Ref: "registry.k8s.io/e2e-test-images/moon:1", Files: []source.File{{Path: "moon", Content: "light", Mode: 0o644}}}}, nil
+	set, err := bench.Images(t.Context(), result.TestImages, "v1.34.4", "key", []source.Image{
+		{Ref: "registry.k8s.io/e2e-test-images/moon:1", Files: []source.File{{Path: "moon", Content: "light", Mode: 0o644}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -20,24 +20,20 @@ func TestWorkbenchPacksImages(t *testing.T) {
 	if err := os.WriteFile(program, []byte("program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	made := 0
 	pack := func(c cache.Cache, key string) *release.Release {
 		t.Helper()
 		w, err := NewWorkbench(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rel, err := w.Images(t.Context(), "tests", "v1.34.4", key, func() ([]Image, error) {
-			made++
-			var images []Image
-			for _, tag := range []string{"1", "2"} {
-				images = append(images, Image{
-					Ref: "registry.example/tests/tool:" + tag, Files: []File{{Path: "tool", Source: program, Mode: 0o4755}, {Path: "bin/tool", Link: "/tool"}},
-					Entrypoint: []string{"/tool"}, User: "1234", Labels: map[string]string{"for": tag},
-				})
-			}
-			return images, nil
-		})
+		var images []Image
+		for _, tag := range []string{"1", "2"} {
+			images = append(images, Image{
+				Ref: "registry.example/tests/tool:" + tag, Files: []File{{Path: "tool", Source: program, Mode: 0o4755}, {Path: "bin/tool", Link: "/tool"}},
+				Entrypoint: []string{"/tool"}, User: "1234", Labels: map[string]string{"for": tag},
+			})
+		}
+		rel, err := w.Images(t.Context(), "tests", "v1.34.4", key, images)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,11 +41,11 @@ func TestWorkbenchPacksImages(t *testing.T) {
 	}
 	c := cache.Cache{Dir: t.TempDir()}
 	rel := pack(c, "a")
-	if again := pack(c, "a"); again.Digest() != rel.Digest() || made != 1 {
-		t.Errorf("made %d times, %s and %s", made, rel.Digest(), again.Digest())
+	if again := pack(c, "a"); again.Path != rel.Path || again.Digest() != rel.Digest() {
+		t.Errorf("%s in %s, and %s in %s", rel.Digest(), rel.Path, again.Digest(), again.Path)
 	}
-	if pack(c, "b"); made != 2 {
-		t.Errorf("another key: made %d times", made)
+	if pack(c, "b").Path == rel.Path {
+		t.Error("another key has the same place")
 	}
 	all := rel.Images()
 	if len(all) != 2 || all[0].URI != "registry.example/tests/tool:1" || all[0].Digest == all[1].Digest {
@@ -87,16 +83,13 @@ func TestWorkbenchRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken := errors.New("broken")
-	if _, err := w.Images(t.Context(), "tests", "v1.34.4", "a", func() ([]Image, error) { return nil, broken }); !errors.Is(err, broken) {
+	absent := []Image{{Ref: "registry.example/a:1"}, {Ref: "registry.example/b:1", Files: []File{{Path: "x", Source: filepath.Join(c.Dir, "absent")}}}}
+	if _, err := w.Images(t.Context(), "tests", "v1.34.4", "a", absent); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = w.Images(ctx, "tests", "v1.34.4", "a", func() ([]Image, error) {
-		cancel()
-		return []Image{{Ref: "registry.example/a:1"}}, nil
-	})
-	if !errors.Is(err, context.Canceled) {
+	cancel()
+	if _, err = w.Images(ctx, "tests", "v1.34.4", "a", absent[:1]); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(c.Dir, "release", "*", "*")); err != nil || len(left) > 0 {
