@@ -23,6 +23,9 @@ import (
 // PodSubnet is the range of pod addresses; each node gets a /24 of it.
 const PodSubnet = "10.244.0.0/16"
 
+// ServiceSubnet is the range of the addresses of Services.
+const ServiceSubnet = "10.96.0.0/16"
+
 // PodNetwork gives each node its pod network as soon as the API server has
 // assigned it a pod range, while the cluster is still coming up: the release's
 // ptp plugin with host-local addresses, and a route to each peer's range. It
@@ -227,11 +230,16 @@ func podRanges(nodes []corev1.Node) []podRange {
 }
 
 // nodeNetworkScript is the whole network setup of a node, safe to run again.
-// Traffic that leaves the pod network goes out under the node's address.
+// Traffic that leaves the pod network goes out under the node's address. What is
+// still addressed to a Service where packets leave, kube-proxy has no endpoint
+// for: it is refused. Sent out, it may be answered, by networks that answer for
+// every address, and a Service that is gone would seem to be there.
 func nodeNetworkScript(own podRange, all []podRange) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "rule='-s %s ! -d %s -j MASQUERADE'\n", PodSubnet, PodSubnet)
 	s.WriteString("iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule\n")
+	fmt.Fprintf(&s, "rule='-d %s -j REJECT'\nfor chain in FORWARD OUTPUT; do\n", ServiceSubnet)
+	s.WriteString("iptables -w -C $chain $rule 2>/dev/null || iptables -w -A $chain $rule\ndone\n")
 	for _, peer := range all {
 		if peer.node != own.node {
 			fmt.Fprintf(&s, "ip route replace %s via %s\n", peer.cidr, peer.address)

@@ -77,10 +77,13 @@ func newNetworkHost(t *testing.T) networkHost {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(h.root, "rules"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for name, body := range map[string]string{
 		"ip": "",
 		// -C finds the rule that -A has added.
-		"iptables": `case "$*" in *-C*) [ -e ` + h.root + `/rule ] || exit 1 ;; *-A*) touch ` + h.root + "/rule ;; esac\n",
+		"iptables": `rule=$(echo "$*" | sed 's/ -[CA] / /'); case "$*" in *-C*) grep -qxF -e "$rule" ` + h.root + `/rules ;; *-A*) echo "$rule" >> ` + h.root + "/rules ;; esac\n",
 	} {
 		script := "#!/bin/sh\necho " + name + ` "$@" >> ` + h.root + "/log\n" + body
 		if err := os.WriteFile(filepath.Join(tools, name), []byte(script), 0o755); err != nil {
@@ -135,7 +138,11 @@ func TestNetworkScriptRunsAgain(t *testing.T) {
 	rule := "-s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE"
 	own := threeNodes[1]
 	first := h.run(nodeNetworkScript(own, threeNodes[1:2]))
-	if want := []string{"iptables -w -t nat -C POSTROUTING " + rule, "iptables -w -t nat -A POSTROUTING " + rule}; !slices.Equal(first, want) {
+	const refuse = " -d 10.96.0.0/16 -j REJECT"
+	if want := []string{
+		"iptables -w -t nat -C POSTROUTING " + rule, "iptables -w -t nat -A POSTROUTING " + rule,
+		"iptables -w -C FORWARD" + refuse, "iptables -w -A FORWARD" + refuse, "iptables -w -C OUTPUT" + refuse, "iptables -w -A OUTPUT" + refuse,
+	}; !slices.Equal(first, want) {
 		t.Errorf("first %q, want %q", first, want)
 	}
 	before, text := h.config()
@@ -144,7 +151,7 @@ func TestNetworkScriptRunsAgain(t *testing.T) {
 	}
 	second := h.run(nodeNetworkScript(own, threeNodes))
 	want := []string{
-		"iptables -w -t nat -C POSTROUTING " + rule,
+		"iptables -w -t nat -C POSTROUTING " + rule, "iptables -w -C FORWARD" + refuse, "iptables -w -C OUTPUT" + refuse,
 		"ip route replace 10.244.0.0/24 via 172.18.0.3", "ip route replace 10.244.2.0/24 via 172.18.0.2",
 	}
 	if !slices.Equal(second, want) {

@@ -25,6 +25,8 @@ func servers() []entry {
 // httpdConf is the smallest configuration with what the upstream image's does.
 const httpdConf = `ServerRoot "/usr/local/apache2"
 ServerName localhost
+User www-data
+Group www-data
 Listen 80
 PidFile /tmp/httpd.pid
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so

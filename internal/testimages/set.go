@@ -142,7 +142,7 @@ func (b *builder) build(ctx context.Context) (*release.Release, error) {
 		if i < len(steps) {
 			err = steps[i].run(ctx)
 		} else {
-			rel, err = b.bench.Images(ctx, component, b.Kubernetes, b.key(), func() ([]source.Image, error) { return b.images(ctx) })
+			rel, err = b.pack(ctx)
 		}
 		if err != nil {
 			return nil, err
@@ -199,22 +199,10 @@ func (b *builder) userland(ctx context.Context) (err error) {
 	return err
 }
 
-// recipeVersion is part of the key: raise it when the catalogue changes what is
-// in an image by other means than those that the key holds.
-const recipeVersion = "1"
-
-// key covers what the images are made of. The places of programs and of root
-// filesystems end in the keys of their own content.
-func (b *builder) key() string {
-	parts := []string{recipeVersion, b.kubernetes, b.busybox, b.full}
-	for _, ref := range b.refs {
-		e, _ := find(ref)
-		parts = append(parts, ref, b.programs[ref], fmt.Sprint(e.debian, e.entrypoint, e.command, e.user))
-	}
-	return cache.Key(append(parts, httpdConf, nginxConf)...)
-}
-
-func (b *builder) images(ctx context.Context) ([]source.Image, error) {
+// pack packs the images. Their key is what they are made of: texts as they are,
+// and the places of programs, of sources and of root filesystems, which are named by
+// their content or their version.
+func (b *builder) pack(ctx context.Context) (*release.Release, error) {
 	var images []source.Image
 	for _, ref := range b.refs {
 		image, err := b.image(ctx, ref)
@@ -223,7 +211,7 @@ func (b *builder) images(ctx context.Context) ([]source.Image, error) {
 		}
 		images = append(images, image)
 	}
-	return images, nil
+	return b.bench.Images(ctx, component, b.Kubernetes, fmt.Sprintf("%+v", images), images)
 }
 
 func (b *builder) image(ctx context.Context, ref string) (source.Image, error) {

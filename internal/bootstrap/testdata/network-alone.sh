@@ -1,5 +1,9 @@
 rule='-s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE'
 iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule
+rule='-d 10.96.0.0/16 -j REJECT'
+for chain in FORWARD OUTPUT; do
+iptables -w -C $chain $rule 2>/dev/null || iptables -w -A $chain $rule
+done
 cat > /etc/cni/net.d/.qualify.new <<'END'
 {
   "cniVersion": "0.4.0",

@@ -1,5 +1,9 @@
 rule='-s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE'
 iptables -w -t nat -C POSTROUTING $rule 2>/dev/null || iptables -w -t nat -A POSTROUTING $rule
+rule='-d 10.96.0.0/16 -j REJECT'
+for chain in FORWARD OUTPUT; do
+iptables -w -C $chain $rule 2>/dev/null || iptables -w -A $chain $rule
+done
 ip route replace 10.244.0.0/24 via 172.18.0.3
 ip route replace 10.244.2.0/24 via 172.18.0.2
 cat > /etc/cni/net.d/.qualify.new <<'END'

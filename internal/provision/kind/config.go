@@ -75,7 +75,7 @@ func clusterConfig(h host, image string, spec provision.Spec) (*v1alpha4.Cluster
 	cfg := &v1alpha4.Cluster{
 		TypeMeta:             v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Nodes:                []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: image}},
-		Networking:           v1alpha4.Networking{DisableDefaultCNI: true, PodSubnet: bootstrap.PodSubnet, APIServerAddress: "127.0.0.1"},
+		Networking:           v1alpha4.Networking{DisableDefaultCNI: true, PodSubnet: bootstrap.PodSubnet, ServiceSubnet: bootstrap.ServiceSubnet, APIServerAddress: "127.0.0.1"},
 		KubeadmConfigPatches: []string{patch},
 	}
 	for range spec.Workers {

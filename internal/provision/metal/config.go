@@ -63,7 +63,7 @@ func (c nodeConfig) kubeadm() (string, error) {
 	line("kubernetesVersion: %q\nimageRepository: %q", apiTag, apiRepository)
 	line("dns: {imageRepository: %q, imageTag: %q}", dnsRepository, dnsTag)
 	line("etcd: {local: {imageRepository: %q, imageTag: %q}}", etcdRepository, etcdTag)
-	line("networking: {podSubnet: %q, serviceSubnet: \"10.96.0.0/16\"}", bootstrap.PodSubnet)
+	line("networking: {podSubnet: %q, serviceSubnet: %q}", bootstrap.PodSubnet, bootstrap.ServiceSubnet)
 	line("controlPlaneEndpoint: %q", endpoint)
 	line("apiServer: {certSANs: [%q, %q]}", c.controlPlane.Access.Address, c.controlPlane.PrivateAddress())
 	// At its own pace the controller manager spends five seconds on its start.

@@ -192,7 +192,7 @@ func packageName(line string) string {
 func undoRules(s *strings.Builder, before, now state) {
 	var chains []string
 	for _, rule := range added(before, now, "rules") {
-		if !strings.Contains(rule, "KUBE-") && !strings.Contains(rule, "CNI-") && !strings.Contains(rule, bootstrap.PodSubnet) {
+		if !strings.Contains(rule, "KUBE-") && !strings.Contains(rule, "CNI-") && !strings.Contains(rule, bootstrap.PodSubnet) && !strings.Contains(rule, bootstrap.ServiceSubnet) {
 			continue
 		}
 		tool, rest, _ := strings.Cut(rule, " ")

@@ -80,26 +80,24 @@ const imagesVersion = "1"
 // archive of each is an asset too, so that it is found and verified as every
 // other is. key says what the images are made of; nothing is packed where the
 // cache holds images of that key.
-func (w *Workbench) Images(ctx context.Context, name, version, key string, make func() ([]Image, error)) (*release.Release, error) {
+func (w *Workbench) Images(ctx context.Context, name, version, key string, images []Image) (*release.Release, error) {
 	key = cache.Key(imagesVersion, w.b.tool.version, name, version, key)
 	dir, _, err := w.b.cache.Do(ctx, "release", key, func(dir string) error {
-		images, err := make()
-		if err != nil {
-			return err
-		}
 		return w.packImages(ctx, dir, filepath.Join(w.b.cache.Dir, "release", key), release.Component{Name: name, GitTag: version}, images)
 	})
 	if err != nil {
 		return nil, err
 	}
-	rel := &release.Release{Path: filepath.Join(dir, imagesManifest)}
-	data, err := os.ReadFile(rel.Path)
+	file := filepath.Join(dir, imagesManifest)
+	data, err := os.ReadFile(file)
+	rel := &release.Release{}
 	if err == nil {
 		err = json.Unmarshal(data, rel)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading what images of %s there are: %w", name, err)
 	}
+	rel.Path = file
 	return rel, nil
 }
 
