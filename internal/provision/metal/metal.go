@@ -136,6 +136,9 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 		end()
 		return nil, cutShort(ctx, err)
 	}
+	for i := range c.Nodes {
+		c.Nodes[i].Restart = func(ctx context.Context) error { return restart(ctx, machines[i], lease, c) }
+	}
 	if p.first != nil {
 		c.Notes = p.first.Trusted()
 	}
