@@ -26,7 +26,8 @@ type nodeConfig struct {
 	controlPlane inventory.Host
 	own          inventory.Host
 	facts        facts
-	token        string // for joining; short-lived
+	token        string   // for joining; short-lived
+	shared       *sharing // nil where there is one control plane
 }
 
 // kubeadm is the node's configuration. Everything that the release decides is
@@ -49,24 +50,33 @@ func (c nodeConfig) kubeadm() (string, error) {
 	dnsRepository, dnsTag := repository("coredns")
 	etcdRepository, etcdTag := repository("etcd")
 	endpoint := net.JoinHostPort(c.controlPlane.PrivateAddress(), strconv.Itoa(apiPort))
+	names := []string{c.controlPlane.Access.Address, c.controlPlane.PrivateAddress()}
+	certificates, joining := "", ""
+	if c.shared != nil {
+		endpoint, names = c.shared.endpoint, append(names, c.shared.names...)
+		certificates = fmt.Sprintf("certificateKey: %q\n", c.shared.key)
+		if c.own.Role == inventory.ControlPlane {
+			joining = fmt.Sprintf("controlPlane: {localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}, certificateKey: %q}\n", c.own.PrivateAddress(), apiPort, c.shared.key)
+		}
+	}
 	registration := c.registration()
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration")
 	line("bootstrapTokens:\n- token: %q\n  ttl: 1h0m0s\n  groups: [\"system:bootstrappers:kubeadm:default-node-token\"]\n  usages: [signing, authentication]", c.token)
-	line("localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n%s---", c.controlPlane.PrivateAddress(), apiPort, registration)
+	line("localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n%s%s---", c.controlPlane.PrivateAddress(), apiPort, certificates, registration)
 	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration")
 	line("kubernetesVersion: %q\nimageRepository: %q", apiTag, apiRepository)
 	line("dns: {imageRepository: %q, imageTag: %q}", dnsRepository, dnsTag)
 	line("etcd: {local: {imageRepository: %q, imageTag: %q}}", etcdRepository, etcdTag)
 	line("networking: {podSubnet: %q, serviceSubnet: \"10.96.0.0/16\"}", bootstrap.PodSubnet)
 	line("controlPlaneEndpoint: %q", endpoint)
-	line("apiServer: {certSANs: [%q, %q]}", c.controlPlane.Access.Address, c.controlPlane.PrivateAddress())
+	line("apiServer: {certSANs: %s}", quoted(names))
 	// At its own pace the controller manager spends five seconds on its start.
 	line("controllerManager: {extraArgs: [{name: kube-api-qps, value: \"200\"}, {name: kube-api-burst, value: \"400\"}]}")
 	line("---")
 	line("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration")
-	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s---", c.token, endpoint, registration)
+	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s%s---", c.token, endpoint, joining, registration)
 	line("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd")
 	// By default a tenth of the disk must be free: on a large one that is full of
 	// its owner's things, nothing would be scheduled. Preflight sees to the rest.
@@ -82,6 +92,15 @@ func (c nodeConfig) kubeadm() (string, error) {
 		line("---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nconntrack: {maxPerCore: 0}")
 	}
 	return s.String(), nil
+}
+
+// quoted is a list of texts, as YAML has it in one line.
+func quoted(texts []string) string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = strconv.Quote(text)
+	}
+	return "[" + strings.Join(all, ", ") + "]"
 }
 
 // registration says under which name and address the node joins.
