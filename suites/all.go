@@ -10,6 +10,7 @@ func All() []Suite {
 	return []Suite{
 		smoke(),
 		conformance(),
+		reboot(),
 	}
 }
 

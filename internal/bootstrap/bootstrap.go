@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,11 @@ import (
 // kubelet and kubeadm are there, and kubeadm's configuration is too.
 type Kubeadm struct {
 	ControlPlane cluster.Node
-	Workers      []cluster.Node
-	Config       string // path of kubeadm's configuration, on every node
+	// More are further control planes. They join by the certificates that the
+	// first has uploaded, under the key in the configuration.
+	More    []cluster.Node
+	Workers []cluster.Node
+	Config  string // path of kubeadm's configuration, on every node
 	// Access returns a client of the API server with the rights of its
 	// administrator, or an error as long as there is none.
 	Access func(ctx context.Context) (kubernetes.Interface, error)
@@ -67,7 +71,11 @@ func (k Kubeadm) Up(ctx context.Context) error {
 	up := make(chan struct{})
 	work.Go(func() error {
 		defer close(up)
-		return k.run(ctx, k.ControlPlane, "init", "kubeadm", "init", "--config="+k.Config, "--skip-token-print", "--skip-phases=preflight,addon", "--v=5")
+		argv := []string{"kubeadm", "init", "--config=" + k.Config, "--skip-token-print", "--skip-phases=preflight,addon", "--v=5"}
+		if len(k.More) > 0 {
+			argv = append(argv, "--upload-certs", "--skip-certificate-key-print")
+		}
+		return k.run(ctx, k.ControlPlane, "init", argv...)
 	})
 	work.Go(func() error {
 		if err := k.await(ctx, up, administrable); err != nil {
@@ -75,7 +83,7 @@ func (k Kubeadm) Up(ctx context.Context) error {
 		}
 		return k.run(ctx, k.ControlPlane, "addons", "kubeadm", "init", "phase", "addon", "all", "--config="+k.Config, "--v=5")
 	})
-	if len(k.Workers) > 0 {
+	if len(k.Workers)+len(k.More) > 0 {
 		work.Go(func() error { return k.join(ctx, up) })
 	}
 	return work.Wait()
@@ -83,15 +91,25 @@ func (k Kubeadm) Up(ctx context.Context) error {
 
 func (k Kubeadm) join(ctx context.Context, up <-chan struct{}) error {
 	if err := k.await(ctx, up, joinable); err != nil {
-		return &StepError{Step: "join", Node: k.Workers[0].Name, Err: err}
+		return &StepError{Step: "join", Node: slices.Concat(k.Workers, k.More)[0].Name, Err: err}
 	}
 	work, ctx := errgroup.WithContext(ctx)
 	for _, n := range k.Workers {
-		work.Go(func() error {
-			return k.run(ctx, n, "join", "kubeadm", "join", "--config="+k.Config, "--skip-phases=preflight", "--v=5")
-		})
+		work.Go(func() error { return k.joinNode(ctx, n) })
 	}
+	work.Go(func() error { // etcd takes one member after the other
+		for _, n := range k.More {
+			if err := k.joinNode(ctx, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return work.Wait()
+}
+
+func (k Kubeadm) joinNode(ctx context.Context, n cluster.Node) error {
+	return k.run(ctx, n, "join", "kubeadm", "join", "--config="+k.Config, "--skip-phases=preflight", "--v=5")
 }
 
 // run runs kubeadm on a node.

@@ -94,6 +94,29 @@ func (p *PodNetwork) run(ctx context.Context, want int) error {
 	}
 }
 
+// Rewire puts the pod network in place again after a node was booted: routes
+// and rules are gone with the boot, and the node's address may be another. It
+// waits until the API server answers and has all nodes.
+func Rewire(ctx context.Context, nodes []cluster.Node, kubeconfig string) error {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	config.Timeout, config.QPS = 15*time.Second, -1
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	network := &PodNetwork{
+		Nodes: nodes, Client: func(context.Context) (kubernetes.Interface, error) { return client, nil },
+		Forwards: func(context.Context, string) error { return nil }, // cluster DNS is there already
+	}
+	if err := network.run(ctx, len(nodes)); err != nil {
+		return fmt.Errorf("wiring the pod network again: %w", err)
+	}
+	return nil
+}
+
 // NewClient returns a client with the rights of a kubeconfig.
 func NewClient(kubeconfig []byte) (kubernetes.Interface, error) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)

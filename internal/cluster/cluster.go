@@ -37,6 +37,10 @@ type Node struct {
 	Name string
 	Role Role
 	Transport
+	// Restart boots the node anew, and returns when it answers again and is part
+	// of the pod network. What runs on it may still be starting. nil where nobody
+	// can boot it.
+	Restart func(ctx context.Context) error
 }
 
 // Transport reaches into a node as root. Implementations honour ctx on every

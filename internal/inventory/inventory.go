@@ -30,6 +30,15 @@ const (
 // Inventory is a list of hosts, in the order of the file.
 type Inventory struct {
 	Hosts []Host
+	// Endpoint leads to the API servers of all control planes: a virtual address
+	// or a load balancer that is somebody's else. nil: one control plane is used.
+	Endpoint *Endpoint
+}
+
+// Endpoint is where API servers are reached, by the machines and by us.
+type Endpoint struct {
+	Address string // name or IP address
+	Port    int
 }
 
 // Host is one machine.
@@ -112,14 +121,14 @@ type loader struct{ *strict.Reader }
 var accessKeys = []string{"port", "user", "key", "agent", "passwordFile", "hostKey", "knownHosts"}
 
 func (l *loader) inventory(root *yaml.Node) *Inventory {
-	f := l.Fields(root, "the file", []string{"apiVersion", "kind", "ssh", "hosts"}, []string{"apiVersion", "kind", "hosts"})
+	f := l.Fields(root, "the file", []string{"apiVersion", "kind", "ssh", "controlPlaneEndpoint", "hosts"}, []string{"apiVersion", "kind", "hosts"})
 	usual, bastion := Access{Port: 22}, (*Access)(nil)
 	if n := f["ssh"]; n != nil {
 		fields := l.Fields(n, "ssh", slices.DeleteFunc(append([]string{"bastion"}, accessKeys...), isHostKey), nil)
 		usual = l.access(fields, "ssh", usual)
 		bastion = l.bastion(fields, "ssh", usual, nil)
 	}
-	inv := &Inventory{}
+	inv := &Inventory{Endpoint: l.endpoint(f["controlPlaneEndpoint"])}
 	if f["hosts"] == nil {
 		return inv
 	}
@@ -139,6 +148,26 @@ func (l *loader) inventory(root *yaml.Node) *Inventory {
 		l.Problem(f["hosts"], "no host is a control plane", "give one of them `role: control-plane`")
 	}
 	return inv
+}
+
+// apiPort is where API servers listen.
+const apiPort = 6443
+
+// endpoint reads where the API servers are reached.
+func (l *loader) endpoint(n *yaml.Node) *Endpoint {
+	if n == nil {
+		return nil
+	}
+	const path = "controlPlaneEndpoint"
+	f := l.Fields(n, path, []string{"address", "port"}, []string{"address"})
+	if f == nil {
+		return nil
+	}
+	e := &Endpoint{Address: l.formed(f["address"], path+".address", "address"), Port: apiPort}
+	if f["port"] != nil {
+		e.Port = l.Whole(f["port"], path+".port", 1, 65535)
+	}
+	return e
 }
 
 // isHostKey keeps one host's key from being the key of all.

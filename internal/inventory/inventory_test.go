@@ -192,3 +192,38 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The endpoint of several control planes, as schema and loader have it.
+func TestEndpoint(t *testing.T) {
+	with := func(text string) string { return vary(t, "hosts:\n", text+"hosts:\n") }
+	for text, want := range map[string]*Endpoint{
+		"controlPlaneEndpoint: {address: api.example}\n":                    {"api.example", 6443},
+		"controlPlaneEndpoint: {address: 10.0.0.100, port: 443}\n":          {"10.0.0.100", 443},
+		"controlPlaneEndpoint: {address: 10.0.0.100, port: 0}\n":            nil,
+		"controlPlaneEndpoint: {port: 443}\n":                               nil,
+		"controlPlaneEndpoint: {address: 'https://api.example'}\n":          nil,
+		"controlPlaneEndpoint: {address: api.example, balancer: haproxy}\n": nil,
+		"controlPlaneEndpoint: api.example\n":                               nil,
+	} {
+		bySchema, byLoader := agree(t, with(text))
+		if (bySchema == nil) != (want != nil) || (byLoader == nil) != (want != nil) {
+			t.Errorf("%s: schema %v, loader %v", text, bySchema, byLoader)
+			continue
+		}
+		if want == nil {
+			continue
+		}
+		got, err := Load("i.yaml", []byte(with(text)))
+		if err != nil || !reflect.DeepEqual(got.Endpoint, want) {
+			t.Errorf("%s: %+v, %v", text, got.Endpoint, err)
+			continue
+		}
+		written, err := got.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Load("i.yaml", written); err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("written and read again: %+v, %v\n%s", again, err, written)
+		}
+	}
+}

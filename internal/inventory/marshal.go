@@ -11,9 +11,15 @@ import (
 
 // file is the form in which an inventory is written.
 type file struct {
-	APIVersion string     `yaml:"apiVersion"`
-	Kind       string     `yaml:"kind"`
-	Hosts      []fileHost `yaml:"hosts"`
+	APIVersion string        `yaml:"apiVersion"`
+	Kind       string        `yaml:"kind"`
+	Endpoint   *fileEndpoint `yaml:"controlPlaneEndpoint,omitempty"`
+	Hosts      []fileHost    `yaml:"hosts"`
+}
+
+type fileEndpoint struct {
+	Address string `yaml:"address"`
+	Port    int    `yaml:"port"`
 }
 
 type fileHost struct {
@@ -39,6 +45,10 @@ type fileAccess struct {
 // Marshal writes an inventory as a file that Load reads.
 func (inv *Inventory) Marshal() ([]byte, error) {
 	out := file{APIVersion: strict.APIVersion, Kind: Kind}
+	if inv.Endpoint != nil {
+		endpoint := fileEndpoint(*inv.Endpoint)
+		out.Endpoint = &endpoint
+	}
 	for _, h := range inv.Hosts {
 		to := fileHost{Name: h.Name, Role: h.Role, fileAccess: fileAccess(h.Access), PrivateAddress: h.Private, Labels: h.Labels}
 		if h.Bastion != nil {

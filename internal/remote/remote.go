@@ -103,6 +103,17 @@ func (h *Host) Close() error {
 	return err
 }
 
+// HangUp ends the connection where there is one, and commands that run over it.
+// The next command makes another.
+func (h *Host) HangUp() {
+	h.mu.Lock()
+	client := h.client
+	h.mu.Unlock()
+	if client != nil {
+		h.drop(client)
+	}
+}
+
 // connection returns the living connection, or makes one.
 func (h *Host) connection(ctx context.Context) (*ssh.Client, error) {
 	h.mu.Lock()

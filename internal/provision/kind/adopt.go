@@ -29,6 +29,7 @@ func (p *provisioner) adopt(ctx context.Context, lease provision.Lease, spec pro
 	c := &cluster.Cluster{
 		Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Nodes: clusterNodes(lease.Name, spec.Workers),
 	}
+	restartable(c)
 	if err := allRun(ctx, lease, c.Nodes); err != nil {
 		return nil, fmt.Errorf("taking over the cluster of lease %s: %w", lease.Name, err)
 	}

@@ -120,6 +120,7 @@ func (p *provisioner) up(ctx context.Context, lease provision.Lease, spec provis
 	defer closeLog()
 	provider := providerTo(logger)
 	c := &cluster.Cluster{Name: lease.Name, Kubeconfig: filepath.Join(spec.Dir, "kubeconfig"), Nodes: clusterNodes(lease.Name, spec.Workers)}
+	restartable(c)
 	err = create(ctx, func() error {
 		return onNetwork(ctx, lease.Name, logger, func(logger log.Logger) error {
 			return providerTo(logger).Create(lease.Name, kindcluster.CreateWithV1Alpha4Config(Tuned(config)), kindcluster.CreateWithRetain(true),

@@ -29,7 +29,8 @@ type nodeConfig struct {
 	// volumePlugins is the directory of the kubelet's plugins of volumes; "" is
 	// the usual one.
 	volumePlugins string
-	token         string // for joining; short-lived
+	token         string   // for joining; short-lived
+	shared        *sharing // nil where there is one control plane
 }
 
 // kubeadm is the node's configuration. Everything that the release decides is
@@ -52,20 +53,29 @@ func (c nodeConfig) kubeadm() (string, error) {
 	dnsRepository, dnsTag := repository("coredns")
 	etcdRepository, etcdTag := repository("etcd")
 	endpoint := net.JoinHostPort(c.controlPlane.PrivateAddress(), strconv.Itoa(apiPort))
+	names := []string{c.controlPlane.Access.Address, c.controlPlane.PrivateAddress()}
+	certificates, joining := "", ""
+	if c.shared != nil {
+		endpoint, names = c.shared.endpoint, append(names, c.shared.names...)
+		certificates = fmt.Sprintf("certificateKey: %q\n", c.shared.key)
+		if c.own.Role == inventory.ControlPlane {
+			joining = fmt.Sprintf("controlPlane: {localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}, certificateKey: %q}\n", c.own.PrivateAddress(), apiPort, c.shared.key)
+		}
+	}
 	registration := c.registration()
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	api := c.api()
 	line("apiVersion: %s\nkind: InitConfiguration", api)
 	line("bootstrapTokens:\n- token: %q\n  ttl: 1h0m0s\n  groups: [\"system:bootstrappers:kubeadm:default-node-token\"]\n  usages: [signing, authentication]", c.token)
-	line("localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n%s---", c.controlPlane.PrivateAddress(), apiPort, registration)
+	line("localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}\n%s%s---", c.controlPlane.PrivateAddress(), apiPort, certificates, registration)
 	line("apiVersion: %s\nkind: ClusterConfiguration", api)
 	line("kubernetesVersion: %q\nimageRepository: %q", apiTag, apiRepository)
 	line("dns: {imageRepository: %q, imageTag: %q}", dnsRepository, dnsTag)
 	line("etcd: {local: {imageRepository: %q, imageTag: %q}}", etcdRepository, etcdTag)
 	line("networking: {podSubnet: %q, serviceSubnet: %q}", bootstrap.PodSubnet, bootstrap.ServiceSubnet)
 	line("controlPlaneEndpoint: %q", endpoint)
-	line("apiServer: {certSANs: [%q, %q]}", c.controlPlane.Access.Address, c.controlPlane.PrivateAddress())
+	line("apiServer: {certSANs: %s}", quoted(names))
 	// At its own pace the controller manager spends five seconds on its start.
 	manager := []arg{{"kube-api-qps", "200"}, {"kube-api-burst", "400"}}
 	if c.volumePlugins != "" {
@@ -74,7 +84,7 @@ func (c nodeConfig) kubeadm() (string, error) {
 	line("controllerManager: {extraArgs: %s}", c.extraArgs(manager))
 	line("---")
 	line("apiVersion: %s\nkind: JoinConfiguration", api)
-	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s---", c.token, endpoint, registration)
+	line("discovery: {bootstrapToken: {token: %q, apiServerEndpoint: %q, unsafeSkipCAVerification: true}}\n%s%s---", c.token, endpoint, joining, registration)
 	line("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd")
 	// By default a tenth of the disk must be free: on a large one that is full of
 	// its owner's things, nothing would be scheduled. Preflight sees to the rest.
@@ -93,6 +103,15 @@ func (c nodeConfig) kubeadm() (string, error) {
 		line("---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nconntrack: {maxPerCore: 0}")
 	}
 	return s.String(), nil
+}
+
+// quoted is a list of texts, as YAML has it in one line.
+func quoted(texts []string) string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = strconv.Quote(text)
+	}
+	return "[" + strings.Join(all, ", ") + "]"
 }
 
 // registration says under which name and address the node joins.

@@ -44,7 +44,10 @@ func TestConfigurations(t *testing.T) {
 	rel := shamRelease(t)
 	head := inventory.Host{Name: "m1", Role: inventory.ControlPlane, Private: "10.0.0.1", Access: inventory.Access{Address: "m1.example"}}
 	worker := inventory.Host{Name: "m2", Role: inventory.Worker, Access: inventory.Access{Address: "m2.example"}, Labels: map[string]string{"rack": "a", "disk": ""}}
+	second := inventory.Host{Name: "m3", Role: inventory.ControlPlane, Private: "10.0.0.3", Access: inventory.Access{Address: "m3.example"}}
+	shared := &sharing{endpoint: "api.example:443", names: []string{"api.example", "m3.example", "10.0.0.3"}, key: strings.Repeat("0123", 16)}
 	for file, c := range map[string]nodeConfig{
+		"kubeadm-second.yaml":    {rel: rel, controlPlane: head, own: second, facts: facts{cgroups: "v2"}, token: "abcdef.0123456789abcdef", shared: shared},
 		"kubeadm-head.yaml":      {rel: rel, controlPlane: head, own: head, facts: facts{cgroups: "v2"}, token: "abcdef.0123456789abcdef"},
 		"kubeadm-worker.yaml":    {rel: rel, controlPlane: head, own: worker, facts: facts{cgroups: "v2", container: "none"}, token: "abcdef.0123456789abcdef"},
 		"kubeadm-contained.yaml": {rel: rel, controlPlane: head, own: head, facts: facts{cgroups: "v1", container: "docker", lessRights: true}, token: "abcdef.0123456789abcdef"},

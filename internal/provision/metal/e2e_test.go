@@ -163,3 +163,21 @@ func TestQualifyOnRealHosts(t *testing.T) {
 		same(t, name, before[name], f.everything(t, name))
 	}
 }
+
+// The reboot suite, as its user starts it, on real machines.
+func TestRealReboot(t *testing.T) {
+	_, c := candidate(t)
+	patiently(t)
+	program := os.Getenv("QUALIFY_E2E_BINARY")
+	if program == "" {
+		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
+	}
+	f := newFleet(t, c, 3)
+	run := exec.Command(program, "-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
+		"--suite", "reboot", "--inventory", f.cfg.Inventory, "--results", t.TempDir(), "--no-live")
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil || !strings.Contains(string(out), "6 of 6 cases passed") {
+		t.Errorf("qualify: %v", err)
+	}
+}

@@ -150,6 +150,9 @@ func (p *provisioner) Up(ctx context.Context, lease provision.Lease, spec provis
 		end()
 		return nil, cutShort(ctx, err)
 	}
+	for i := range c.Nodes {
+		c.Nodes[i].Restart = func(ctx context.Context) error { return restart(ctx, machines[i], lease, c) }
+	}
 	if p.first != nil {
 		c.Notes = p.first.Trusted()
 	}
@@ -175,6 +178,10 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 	if err := p.cfg.Sink.Add("bootstrap-token", token); err != nil {
 		return nil, err
 	}
+	shared, err := p.share(machines)
+	if err != nil {
+		return nil, err
+	}
 	prepare := preparer{rel: spec.Release, store: p.cfg.Store, os: os}
 	if !ownRuntime(spec.Cell) {
 		if prepare.runtime, err = runtimeOf(spec.Components); err != nil {
@@ -183,7 +190,7 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 	}
 	err = remote.Each(len(machines), func(i int) error {
 		m := machines[i]
-		config, err := nodeConfig{rel: spec.Release, controlPlane: machines[0].Host, own: m.Host, facts: m.facts, volumePlugins: os.Host.VolumePlugins, token: token}.kubeadm()
+		config, err := nodeConfig{rel: spec.Release, controlPlane: machines[0].Host, own: m.Host, facts: m.facts, volumePlugins: os.Host.VolumePlugins, token: token, shared: shared}.kubeadm()
 		if err == nil {
 			err = prepare.node(ctx, m, m.remote.Root(worker(lease)), config)
 		}
@@ -223,6 +230,7 @@ func (p *provisioner) bootstrap(ctx context.Context, machines []*machine, c *clu
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	way := p.access(machines[0], c)
+	first, more, workers := roles(c.Nodes)
 	network := &bootstrap.PodNetwork{Nodes: c.Nodes, Client: way.Client, Forwards: forwards(c.Nodes[0])}
 	wires := network.Start(ctx)
 	defer wires.Stop()
@@ -234,7 +242,7 @@ func (p *provisioner) bootstrap(ctx context.Context, machines []*machine, c *clu
 		}
 	}()
 	kubeadm := bootstrap.Kubeadm{
-		ControlPlane: c.Nodes[0], Workers: c.Nodes[1:], Config: kubeadmConfig, Access: way.Client,
+		ControlPlane: first, More: more, Workers: workers, Config: kubeadmConfig, Access: way.Client,
 		Log: func(node, text string) {
 			said <- time.Now().UTC().Format(time.RFC3339) + " kubeadm on " + node + ":\n" + text
 		},
@@ -258,6 +266,10 @@ func (p *provisioner) bootstrap(ctx context.Context, machines []*machine, c *clu
 func (p *provisioner) access(m *machine, c *cluster.Cluster) *bootstrap.Access {
 	inside := fmt.Sprintf("server: https://%s", hostPort(m.PrivateAddress()))
 	outside := fmt.Sprintf("server: https://%s", hostPort(m.Access.Address))
+	if p.inv.Endpoint != nil { // it leads there from everywhere
+		inside = "server: https://" + address(*p.inv.Endpoint)
+		outside = inside
+	}
 	return &bootstrap.Access{
 		Sink: p.cfg.Sink, File: c.Kubeconfig,
 		Kubeconfig: func(ctx context.Context) (string, error) {

@@ -229,13 +229,13 @@ func network(ctx context.Context, machines []*machine) []Problem {
 	return all
 }
 
-// choose picks the hosts of a cell: the first control plane, and workers in the
-// order of the file.
+// choose picks the hosts of a cell: the first control plane or, where an
+// endpoint leads to all of them, every one, and workers in the order of the file.
 func choose(inv *inventory.Inventory, spec provision.Spec) ([]inventory.Host, error) {
 	var chosen, workers []inventory.Host
 	for _, h := range inv.Hosts {
 		switch {
-		case h.Role == inventory.ControlPlane && len(chosen) == 0:
+		case h.Role == inventory.ControlPlane && (len(chosen) == 0 || inv.Endpoint != nil):
 			chosen = append(chosen, h)
 		case h.Role == inventory.Worker && len(workers) < spec.Workers:
 			workers = append(workers, h)

@@ -155,6 +155,11 @@ func TestChoose(t *testing.T) {
 	if err != nil || !slices.Equal(names, []string{"c1", "w1", "w2"}) {
 		t.Errorf("%v, %v", names, err)
 	}
+	inv.Endpoint = &inventory.Endpoint{Address: "api.example", Port: 443}
+	if hosts, err = choose(inv, provision.Spec{Workers: 1}); err != nil || len(hosts) != 3 || hosts[1].Name != "c2" || hosts[2].Name != "w1" {
+		t.Errorf("with an endpoint: %v, %v", hosts, err)
+	}
+	inv.Endpoint = nil
 	if _, err := choose(inv, provision.Spec{Workers: 4}); err == nil || !strings.Contains(err.Error(), "the cell wants 4 workers, the inventory has 3") {
 		t.Errorf("%v", err)
 	}

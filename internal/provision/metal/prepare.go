@@ -47,14 +47,21 @@ func (p preparer) script() string {
 	line("missing=$( %s\n)", m.Missing)
 	line("if [ -n \"$missing\" ]; then set -- $missing\n( %s ) > \"$0/packages.new\" || { ( %s ) >&2; ( %s ) > \"$0/packages.new\"; }", m.Plan, m.Refresh, m.Plan)
 	line("cat \"$0/packages.new\" >> \"$0/packages\"; sync -f \"$0\" 2>/dev/null || sync\n( %s ) >&2\nfi", m.Install)
-	line("for module in overlay br_netfilter nf_conntrack; do modprobe $module 2>/dev/null || :; done")
-	for _, c := range sysctls {
-		if c.value != "" {
-			line("if [ -w /proc/sys/%s ]; then echo %s > /proc/sys/%s 2>/dev/null || :; fi", c.name, c.value, c.name)
-		}
-	}
+	s.WriteString(kernelScript())
 	s.WriteString(p.os.Host.Prepare())
 	line("mkdir -p /etc/cni/net.d /opt/cni/bin /etc/containerd /etc/kubernetes/manifests %s", p.os.Host.BinDir)
+	return s.String()
+}
+
+// kernelScript sets what a node needs of the kernel, until the next boot.
+func kernelScript() string {
+	var s strings.Builder
+	s.WriteString("for module in overlay br_netfilter nf_conntrack; do modprobe $module 2>/dev/null || :; done\n")
+	for _, c := range sysctls {
+		if c.value != "" {
+			fmt.Fprintf(&s, "if [ -w /proc/sys/%s ]; then echo %s > /proc/sys/%s 2>/dev/null || :; fi\n", c.name, c.value, c.name)
+		}
+	}
 	return s.String()
 }
 

@@ -114,7 +114,7 @@ func newShams(t testing.TB, n int) *fleetOfShams {
 		for file, text := range map[string]string{
 			"etc/os-release": "ID=debian\nVERSION_ID=12\n", "etc/resolv.conf": "nameserver 192.0.2.53\n", "etc/machine-id": "id-of-" + s.name, "etc/containerd/config.toml": "# the administrator's\n",
 			"proc/1/comm": "systemd\n", "proc/modules": "ext4 1 0\n", "proc/swaps": "Filename Type\n", "proc/self/mountinfo": "1 0 8:1 / / rw - ext4 / rw\n",
-			"proc/sys/net/ipv4/ip_forward": "0\n", "proc/sys/kernel/panic": "0\n", "state/packages": "base\niproute2\niptables\nkmod\nmount\nutil-linux\n",
+			"proc/sys/net/ipv4/ip_forward": "0\n", "proc/sys/kernel/panic": "0\n", "proc/sys/kernel/random/boot_id": "boot-0\n", "state/packages": "base\niproute2\niptables\nkmod\nmount\nutil-linux\n",
 			"state/links": "lo\neth0\n", "state/routes": "default via 127.0.0.1 dev eth0\n", "state/rules": "-A INPUT -p tcp -j ACCEPT\n", "state/units": "",
 			"opt/readme": "theirs", "usr/local/bin/tool": "theirs", "usr/libexec/tool": "theirs", "root/.bashrc": "", "home/admin/.bashrc": "", "var/lib/app/data": "theirs", "run/lock": "",
 		} {

@@ -50,9 +50,41 @@ func live(s subject) shape {
 	for _, n := range []cluster.Node{c.Nodes[0], c.Nodes[len(c.Nodes)-1]} {
 		s.t.Run("transport to the "+string(n.Role), func(t *testing.T) { Transport(t, n) })
 	}
+	s.restarts(c)
 	s.collects(l, c)
 	s.removes(p, l, c)
 	return seen
+}
+
+// restarts boots a worker anew, where the provisioner can: it is another boot
+// then, and the cluster is whole again after a while.
+func (s subject) restarts(c *cluster.Cluster) {
+	s.t.Helper()
+	n := c.Nodes[len(c.Nodes)-1]
+	if n.Restart == nil {
+		s.t.Log("nodes cannot be booted anew")
+		return
+	}
+	before, err := cluster.Boot(s.patient(), n)
+	if err != nil {
+		s.t.Fatalf("the boot of node %s: %v", n.Name, err)
+	}
+	if err := n.Restart(s.patient()); err != nil {
+		s.t.Fatalf("restarting node %s: %v", n.Name, err)
+	}
+	if now, err := cluster.Boot(s.patient(), n); err != nil || now == before {
+		s.t.Errorf("after its restart node %s is in boot %q, before in %q: %v", n.Name, now, before, err)
+	}
+	for end := time.Now().Add(s.Prompt); ; time.Sleep(10 * time.Millisecond) {
+		err := s.reachable(c)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Errorf("after a restart: %v", err)
+			return
+		}
+	}
 }
 
 // announced wants each phase once, by a name.
