@@ -86,6 +86,8 @@ var table = []row{
 	{dir: "internal/cluster", never: join(exec, disk, network, clusters, commandLine), pure: true},
 	{dir: "internal/remote", ours: []string{"internal/cluster"}, never: join(exec, clusters, commandLine)},
 	{dir: "internal/remote/remotetest", never: join(clusters, commandLine)},
+	{dir: "internal/power", never: join(exec, disk, clusters, commandLine)},
+	{dir: "internal/power/powertest", never: join(exec, disk, clusters, commandLine)},
 	{dir: "internal/debootstrap", ours: []string{"internal/cache", "internal/stabletar"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/doctor", ours: []string{"internal/scratch"}, never: join(network, clusters, commandLine)},
 	{dir: "internal/ginkgo", ours: []string{"internal/scratch", "internal/sink"}, never: join(clusters, commandLine)},
@@ -104,7 +106,7 @@ var table = []row{
 		dir: "internal/provision/*", never: commandLine,
 		ours: []string{
 			"internal/bootstrap", "internal/cache", "internal/cluster", "internal/debootstrap", "internal/nodeos",
-			"internal/inventory", "internal/provision", "internal/release", "internal/remote", "internal/scratch", "internal/sink", "matrix",
+			"internal/inventory", "internal/power", "internal/provision", "internal/release", "internal/remote", "internal/scratch", "internal/sink", "matrix",
 		},
 	},
 
@@ -171,6 +173,8 @@ var only = []struct {
 	{imports: []string{module + "/internal/inpod/inpodtest"}, why: "a cluster that does not exist is for tests"},
 	{imports: []string{module + "/internal/remote/remotetest"}, why: "it lets in whom a test wants"},
 	{imports: []string{"golang.org/x/crypto/ssh/..."}, by: []string{"internal/remote", "internal/remote/remotetest", "internal/provision/metal"}, why: "machines are reached in one way"},
+	{imports: []string{"github.com/stmcginnis/gofish/..."}, by: []string{"internal/power"}, why: "power is switched in one place"},
+	{imports: []string{module + "/internal/power/powertest"}, why: "it is a controller of no machine"},
 	{imports: []string{module + "/internal/redact/redacttest"}, why: "secrets that are made up are for tests"},
 	{imports: []string{module + "/internal/strict/stricttest"}, why: "it damages files, for tests"},
 	{imports: []string{"testing"}, by: []string{"internal/provision/provisiontest"}, why: "it would put test flags into the program"},

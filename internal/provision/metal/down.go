@@ -84,6 +84,13 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 		return fmt.Errorf("tearing down %s: %w", lease.Name, err)
 	}
 	all, unasked := ask(ctx, machines)
+	if unasked != nil {
+		started, err := p.recover(ctx, machines, all, lease)
+		if started {
+			all, unasked = ask(ctx, machines)
+		}
+		unasked = errors.Join(unasked, err)
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("tearing down %s: %w", lease.Name, ctx.Err())
 	}
