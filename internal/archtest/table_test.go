@@ -200,6 +200,7 @@ var writers = []struct{ where, why string }{
 	{"internal/testimages", "programs of public source"},
 	{"internal/stabletar", "root filesystems and assets"},
 	{"internal/provision/kind/rootfs.go", "root filesystems"},
+	{"internal/provision/kind/thaw.go", "one word, to the kernel"},
 	{"internal/provision/fake", "the fake cloud, which no run is left with"},
 	{"internal/doctor", "an empty module, to try the proxy with"},
 	{"cmd/qualify/bundle.go", "parts of a run, which are redacted, and fields that their author means to publish"},

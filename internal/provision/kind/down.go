@@ -88,8 +88,7 @@ func remove(ctx context.Context, r provision.Resource) error {
 	var err error
 	switch r.Kind {
 	case "container":
-		// With its anonymous volumes: a node keeps /var in one.
-		_, err = docker(ctx, "rm", "-f", "-v", r.ID)
+		err = removeContainer(ctx, r, freezer)
 	case "network":
 		_, err = docker(ctx, "network", "rm", r.ID)
 	case "image":
@@ -101,6 +100,24 @@ func remove(ctx context.Context, r provision.Resource) error {
 		return nil
 	}
 	return fmt.Errorf("removing %s %s: %w", r.Kind, r.Name, err)
+}
+
+// removeContainer removes a container with its anonymous volumes: a node keeps
+// /var in one. One that the engine cannot end is thawed and removed again.
+func removeContainer(ctx context.Context, r provision.Resource, freezer string) error {
+	_, err := docker(ctx, "rm", "-f", "-v", r.ID)
+	if err == nil || isAbsent(err) || ctx.Err() != nil {
+		return err
+	}
+	freed, thawErr := thaw(freezer, r)
+	if freed == 0 {
+		return errors.Join(err, thawErr)
+	}
+	_, err = docker(ctx, "rm", "-f", "-v", r.ID)
+	if isAbsent(err) {
+		return nil
+	}
+	return errors.Join(err, thawErr)
 }
 
 // purge removes the node images, which are kept from run to run.
