@@ -21,7 +21,7 @@ func newInventoryCommand(w wiring) *cobra.Command {
 		Use:   "inventory",
 		Short: "Lists of machines: make one of another tool's, and look at the machines",
 	}
-	cmd.AddCommand(newInventoryImportCommand(), newInventoryCheckCommand(w))
+	cmd.AddCommand(newInventoryImportCommand(), newInventoryCheckCommand(w), newInventoryPowerCommand(w))
 	return cmd
 }
 
@@ -107,4 +107,39 @@ before it takes them. The exit code is 0 where all can be taken, and 3 otherwise
 	cmd.Flags().StringVar(&system, "os", "", "the operating system that they are to have, e.g. debian-12")
 	cmd.Flags().BoolVar(&trust, "trust-new-host-keys", false, "accept machines that the inventory's knownHosts file lacks, and add them to it; each is told on stderr")
 	return cmd
+}
+
+func newInventoryPowerCommand(w wiring) *cobra.Command {
+	return &cobra.Command{
+		Use:   "power FILE HOST ACTION",
+		Short: "Switch a machine of an inventory on or off, or look whether it is on, by its BMC",
+		Long: `Asks the BMC that the inventory names for the host, by Redfish. ACTION is one of
+  status      print what it is
+  on, off     switch it, and wait until it is; off cuts the power
+  cycle       start it anew, whatever it does
+  pxe, disk   have it boot from there the next time, and only then
+Who holds the machine is not asked: a run that uses it loses its node.`,
+		Example: `  qualify inventory power inventory.yaml m1 cycle`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 3 {
+				return usagef("want an inventory, a host and one of %s", strings.Join(metal.PowerActions(), ", "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(metal.PowerActions(), args[2]) {
+				return usagef("%q is nothing that can be done with power: say one of %s", args[2], strings.Join(metal.PowerActions(), ", "))
+			}
+			said, err := metal.Power(cmd.Context(), provision.Config{Inventory: args[0], Sink: w.sink, Log: func(string, ...any) {}}, args[1], args[2])
+			var controller *metal.PowerError
+			if err != nil && !errors.As(err, &controller) && cmd.Context().Err() == nil {
+				return usagef("%w", err) // the file, the host, or a password that it names
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[1], said)
+			return err
+		},
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
@@ -102,4 +103,20 @@ var kubeadmLog = regexp.MustCompile(`^([IWEF]\d{4} |\[[a-z-]+\] )`)
 func lastLines(text string, n int) string {
 	all := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
+
+// LastWords is why a program of Kubernetes ended, by its own log: it says so
+// in one line, and what waited for it only that it waited in vain.
+func LastWords(log string) string {
+	const before = `"command failed" err=`
+	at := strings.LastIndex(log, before)
+	if at < 0 {
+		return ""
+	}
+	line, _, _ := strings.Cut(log[at+len(before):], "\n")
+	text, err := strconv.Unquote(strings.TrimSpace(line))
+	if err != nil {
+		return line
+	}
+	return text
 }

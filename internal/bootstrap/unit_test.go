@@ -40,3 +40,15 @@ func TestLastLines(t *testing.T) {
 		t.Errorf("last lines %q", got)
 	}
 }
+
+func TestLastWords(t *testing.T) {
+	for log, want := range map[string]string{
+		"": "", "no such line\n": "",
+		`a kubelet[1]: E1 run.go:72] "command failed" err="first"` + "\n" + `b kubelet[2]: E2 run.go:72] "command failed" err="validate CRI v1 for endpoint \"unix:///x\": unknown service"` + "\nsystemd: failed\n": `validate CRI v1 for endpoint "unix:///x": unknown service`,
+		`"command failed" err="cut off`: `"cut off`,
+	} {
+		if got := LastWords(log); got != want {
+			t.Errorf("%q: %q, want %q", log, got, want)
+		}
+	}
+}

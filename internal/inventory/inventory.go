@@ -51,6 +51,7 @@ type Host struct {
 	Labels  map[string]string // of its Node object
 	Access  Access
 	Bastion *Access // the host through which it is reached; nil: directly
+	BMC     *BMC    // what switches its power; nil: nobody but people
 }
 
 // Access is how a machine is reached by SSH.
@@ -77,6 +78,8 @@ const (
 	addressText = `^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$`
 	userText    = `^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`
 	pathText    = `^[^\x00-\x1f\x7f-\x9f]{1,1000}$`
+	pinText     = `^[0-9a-f]{64}$`
+	systemText  = `^[A-Za-z0-9._-]{1,100}$`
 	hostKeyText = `^(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]{16,1000}={0,2}$`
 	labelKey    = `^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`
 	labelValue  = `^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$`
@@ -95,6 +98,8 @@ var forms = map[string]form{
 	"user":    {regexp.MustCompile(userText), "user", "write the name of the login"},
 	"path":    {regexp.MustCompile(pathText), "path", "write the path of a file"},
 	"hostKey": {regexp.MustCompile(hostKeyText), "host key", "copy it from `ssh-keyscan HOST`, without the host: `ssh-ed25519 AAAA…`"},
+	"pin":     {regexp.MustCompile(pinText), "pin", "write the SHA-256 of its certificate as 64 of 0-9 a-f: `openssl x509 -noout -fingerprint -sha256`, without the colons"},
+	"system":  {regexp.MustCompile(systemText), "system", "write the Id that its service gives the machine, e.g. 1 or System.Embedded.1"},
 	"key":     {regexp.MustCompile(labelKey), "label", "see the syntax of Kubernetes labels"},
 	"value":   {regexp.MustCompile(labelValue), "label value", "see the syntax of Kubernetes labels"},
 }
@@ -193,7 +198,7 @@ func (l *loader) unique(n *yaml.Node, path string, h Host, seen map[string]strin
 
 func (l *loader) host(n *yaml.Node, path string, usual Access, bastion *Access) Host {
 	known := append([]string{"name", "role", "address", "privateAddress", "labels", "bastion"}, accessKeys...)
-	f := l.Fields(n, path, known, []string{"name", "address", "role"})
+	f := l.Fields(n, path, append(known, "bmc"), []string{"name", "address", "role"})
 	if f == nil {
 		return Host{}
 	}
@@ -213,6 +218,9 @@ func (l *loader) host(n *yaml.Node, path string, usual Access, bastion *Access) 
 	}
 	if labels := f["labels"]; labels != nil {
 		h.Labels = l.labels(labels, path+".labels")
+	}
+	if bmc := f["bmc"]; bmc != nil {
+		h.BMC = l.bmc(bmc, path+".bmc")
 	}
 	l.proofs(n, path, h.Access)
 	return h

@@ -29,6 +29,18 @@ type fileHost struct {
 	PrivateAddress string            `yaml:"privateAddress,omitempty"`
 	Labels         map[string]string `yaml:"labels,omitempty"`
 	Bastion        *fileAccess       `yaml:"bastion,omitempty"`
+	BMC            *fileBMC          `yaml:"bmc,omitempty"`
+}
+
+type fileBMC struct {
+	Address      string `yaml:"address"`
+	Port         int    `yaml:"port,omitempty"`
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"passwordFile"`
+	Pin          string `yaml:"pin,omitempty"`
+	Insecure     bool   `yaml:"insecure,omitempty"`
+	System       string `yaml:"system,omitempty"`
+	Recover      bool   `yaml:"recover,omitempty"`
 }
 
 type fileAccess struct {
@@ -54,6 +66,10 @@ func (inv *Inventory) Marshal() ([]byte, error) {
 		if h.Bastion != nil {
 			bastion := fileAccess(*h.Bastion)
 			to.Bastion = &bastion
+		}
+		if h.BMC != nil {
+			bmc := fileBMC(*h.BMC)
+			to.BMC = &bmc
 		}
 		out.Hosts = append(out.Hosts, to)
 	}

@@ -3,14 +3,11 @@ package remote
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -224,23 +221,11 @@ func open(ctx context.Context, client *ssh.Client) (*ssh.Session, error) {
 
 // Put writes r to file on the host; see cluster.Transport.
 func (r Root) Put(ctx context.Context, file string, mode fs.FileMode, from io.Reader) error {
-	scratch := file + ".put-" + rand.Text()
-	_, err := r.Exec(ctx, cluster.Cmd{
-		Argv:  []string{"sh", "-euc", `mkdir -p "$1"; umask 077; cat > "$2"`, "put", path.Dir(file), scratch},
-		Stdin: from,
-	})
-	if err == nil {
-		// In a second command: to the first, a sender that died is the end of
-		// the file.
-		_, err = r.Exec(ctx, cluster.Command("sh", "-euc", `chmod "$1" "$2"; mv -T "$2" "$3"`, "put", fmt.Sprintf("%#o", mode.Perm()), scratch, file))
+	err := cluster.Put(ctx, r.Exec, file, mode, from)
+	if err != nil {
+		return fmt.Errorf("on host %s: %w", r.host.Name(), err)
 	}
-	if err == nil || errors.Is(err, ErrRefused) {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	_, rmErr := r.Exec(ctx, cluster.Command("rm", "-f", scratch))
-	return fmt.Errorf("writing %s on host %s: %w", file, r.host.Name(), errors.Join(err, rmErr))
+	return nil
 }
 
 // Get copies file from the host to w; see cluster.Transport.

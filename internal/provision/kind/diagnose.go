@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 				Component: "kubelet",
 				Doing:     fmt.Sprintf("starting on node %s (%s)", n.name, state),
 				Log:       log,
-				Err:       errors.New(cmp.Or(lastWords(log), firstLine(cause))),
+				Err:       errors.New(cmp.Or(bootstrap.LastWords(log), firstLine(cause))),
 			}
 		}
 	}
@@ -88,22 +87,6 @@ func leaseNodes(ctx context.Context, lease provision.Lease) ([]nodeState, error)
 		nodes = append(nodes, nodeState{name: name, state: state, running: state == "running"})
 	}
 	return nodes, nil
-}
-
-// lastWords is why a program of Kubernetes ended, by its own log: it says so
-// in one line, and what waited for it only that it waited in vain.
-func lastWords(log string) string {
-	const before = `"command failed" err=`
-	at := strings.LastIndex(log, before)
-	if at < 0 {
-		return ""
-	}
-	line, _, _ := strings.Cut(log[at+len(before):], "\n")
-	text, err := strconv.Unquote(strings.TrimSpace(line))
-	if err != nil {
-		return line
-	}
-	return text
 }
 
 func firstLine(err error) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -88,8 +90,7 @@ func remove(ctx context.Context, r provision.Resource) error {
 	var err error
 	switch r.Kind {
 	case "container":
-		// With its anonymous volumes: a node keeps /var in one.
-		_, err = docker(ctx, "rm", "-f", "-v", r.ID)
+		err = removeContainer(ctx, r, freezer)
 	case "network":
 		_, err = docker(ctx, "network", "rm", r.ID)
 	case "image":
@@ -101,6 +102,24 @@ func remove(ctx context.Context, r provision.Resource) error {
 		return nil
 	}
 	return fmt.Errorf("removing %s %s: %w", r.Kind, r.Name, err)
+}
+
+// removeContainer removes a container with its anonymous volumes: a node keeps
+// /var in one. One that the engine cannot end is thawed and removed again.
+func removeContainer(ctx context.Context, r provision.Resource, freezer string) error {
+	_, err := docker(ctx, "rm", "-f", "-v", r.ID)
+	if err == nil || isAbsent(err) || ctx.Err() != nil {
+		return err
+	}
+	freed, thawErr := thaw(freezer, r)
+	if freed == 0 {
+		return errors.Join(err, thawErr)
+	}
+	_, err = docker(ctx, "rm", "-f", "-v", r.ID)
+	if isAbsent(err) {
+		return nil
+	}
+	return errors.Join(err, thawErr)
 }
 
 // purge removes the node images, which are kept from run to run.
@@ -143,41 +162,17 @@ func (p *provisioner) Collect(ctx context.Context, lease provision.Lease, dir st
 	return problems
 }
 
-// collected are the commands whose output is kept of a node. Each is bounded:
-// a cluster under test may write without end.
-var collected = []struct{ file, script string }{
-	{"kubelet.log", "journalctl --no-pager -q -u kubelet | tail -c 4000000"},
-	{"containerd.log", "journalctl --no-pager -q -u containerd | tail -c 2000000"},
-	{"journal.log", "journalctl --no-pager -q -b | tail -c 2000000"},
-	{"images.txt", "ctr -n k8s.io images ls"},
-	{"network.txt", "ip addr; ip route; find /etc/cni/net.d -name '*.conflist' -exec cat {} +"},
-	{"os-release", "cat /etc/os-release"},
-	{"pods.tar", "tar -C /var/log -cf - pods | head -c 20000000"},
-}
-
 func (p *provisioner) collectNode(ctx context.Context, container, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	var problems error
-	for _, c := range collected {
-		if err := p.collectOne(ctx, container, filepath.Join(dir, c.file), c.script); err != nil {
-			problems = errors.Join(problems, err)
-		}
-	}
+	problems := bootstrap.Collect(ctx, p.cfg.Sink, dir, func(ctx context.Context, cmd cluster.Cmd, w io.Writer) error {
+		_, err := node{container}.stream(ctx, cmd, w)
+		return err
+	})
 	out, err := docker(ctx, "logs", "--tail", "2000", container)
 	if err == nil {
 		err = p.cfg.Sink.WriteFile(filepath.Join(dir, "container.log"), []byte(out))
 	}
 	return errors.Join(problems, err)
-}
-
-func (p *provisioner) collectOne(ctx context.Context, container, file, script string) (err error) {
-	f, err := p.cfg.Sink.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	_, err = node{container}.stream(ctx, cluster.Script(script), f)
-	return err
 }

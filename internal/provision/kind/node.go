@@ -3,15 +3,12 @@ package kind
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os/exec"
-	"path"
 	"strings"
-	"time"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 )
@@ -68,23 +65,7 @@ func engineSpoke(stderr string) bool {
 
 // Put writes r to file in the node; see cluster.Transport.
 func (n node) Put(ctx context.Context, file string, mode fs.FileMode, r io.Reader) error {
-	scratch := file + ".put-" + rand.Text()
-	_, err := n.Exec(ctx, cluster.Cmd{
-		Argv:  []string{"sh", "-euc", `mkdir -p "$1"; umask 077; cat > "$2"`, "put", path.Dir(file), scratch},
-		Stdin: r,
-	})
-	if err == nil {
-		// In a second command: to the first, a sender that died is the end of
-		// the file.
-		_, err = n.Exec(ctx, cluster.Command("sh", "-euc", `chmod "$1" "$2"; mv -T "$2" "$3"`, "put", fmt.Sprintf("%#o", mode.Perm()), scratch, file))
-	}
-	if err == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	_, rmErr := n.Exec(ctx, cluster.Command("rm", "-f", scratch))
-	return fmt.Errorf("writing %s: %w", file, errors.Join(err, rmErr))
+	return cluster.Put(ctx, n.Exec, file, mode, r)
 }
 
 // Get copies file from the node to w; see cluster.Transport.

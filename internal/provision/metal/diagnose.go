@@ -1,6 +1,7 @@
 package metal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,10 @@ func diagnose(ctx context.Context, nodes []cluster.Node, cause error) error {
 	reason, said, failed := bootstrap.KubeadmFailed(cause)
 	switch {
 	case sick != nil:
-		return &provision.ProductError{Component: "kubelet", Doing: "starting on host " + sick.Name, Log: bootstrap.Journal(ctx, *sick, "kubelet"), Err: errors.New(firstLine(cause))}
+		log := bootstrap.Journal(ctx, *sick, "kubelet")
+		return &provision.ProductError{
+			Component: "kubelet", Doing: "starting on host " + sick.Name, Log: log, Err: errors.New(cmp.Or(bootstrap.LastWords(log), firstLine(cause))),
+		}
 	case errors.Is(cause, bootstrap.ErrUnready) || errors.Is(cause, bootstrap.ErrNotReady):
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: bootstrap.Journal(ctx, nodes[0], "kubelet"), Err: cause}
 	case failed:

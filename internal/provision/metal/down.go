@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/remote"
@@ -84,6 +85,13 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 		return fmt.Errorf("tearing down %s: %w", lease.Name, err)
 	}
 	all, unasked := ask(ctx, machines)
+	if unasked != nil {
+		started, err := p.recover(ctx, machines, all, lease)
+		if started {
+			all, unasked = ask(ctx, machines)
+		}
+		unasked = errors.Join(unasked, err)
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("tearing down %s: %w", lease.Name, ctx.Err())
 	}
@@ -131,19 +139,6 @@ func giveBack(ctx context.Context, m *machine, lease provision.Lease) error {
 	return undo(ctx, m, lease, os)
 }
 
-// collected are the commands whose output is kept of a host. Each is bounded:
-// a cluster under test may write without end.
-var collected = []struct{ file, script string }{
-	{"kubelet.log", "journalctl --no-pager -q -u kubelet | tail -c 4000000"},
-	{"containerd.log", "journalctl --no-pager -q -u containerd | tail -c 2000000"},
-	{"journal.log", "journalctl --no-pager -q -b | tail -c 2000000"},
-	{"images.txt", "ctr -n k8s.io images ls"},
-	{"network.txt", "ip addr; ip route; find /etc/cni/net.d -name '*.conflist' -exec cat {} +"},
-	{"os-release", "cat /etc/os-release; uname -a"},
-	{"packages.txt", "(dpkg-query -W || rpm -qa) 2>/dev/null | sort"},
-	{"pods.tar", "tar -C /var/log -cf - pods | head -c 20000000"},
-}
-
 // Collect writes what the hosts of the lease tell of themselves into dir; see
 // provision.Provisioner.
 func (p *provisioner) Collect(ctx context.Context, lease provision.Lease, dir string) error {
@@ -168,18 +163,5 @@ func (p *provisioner) collectHost(ctx context.Context, m *machine, lease provisi
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	var problems error
-	for _, c := range collected {
-		problems = errors.Join(problems, p.collectOne(ctx, m.remote.Root(guard(lease)), filepath.Join(dir, c.file), c.script))
-	}
-	return problems
-}
-
-func (p *provisioner) collectOne(ctx context.Context, root remote.Root, file, script string) (err error) {
-	f, err := p.cfg.Sink.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return root.Stream(ctx, cluster.Script(script), f)
+	return bootstrap.Collect(ctx, p.cfg.Sink, dir, m.remote.Root(guard(lease)).Stream)
 }

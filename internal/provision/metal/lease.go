@@ -22,6 +22,9 @@ const home = "/var/lib/qualify"
 type claim struct {
 	Lease   provision.Lease
 	Created time.Time
+	// Hosts are the names of all hosts that the lease takes: from one of them it
+	// is known which others are to be given back.
+	Hosts []string `json:",omitempty"`
 }
 
 // errHeld marks a host that somebody holds.
@@ -49,9 +52,10 @@ func worker(lease provision.Lease) remote.Guard {
 	return g
 }
 
-// take takes a host for a lease, or says who has it.
-func take(ctx context.Context, root remote.Root, lease provision.Lease) error {
-	text, err := json.Marshal(claim{Lease: lease, Created: time.Now().UTC().Truncate(time.Second)})
+// take takes a host for a lease, or says who has it. hosts are all that the
+// lease takes.
+func take(ctx context.Context, root remote.Root, lease provision.Lease, hosts ...string) error {
+	text, err := json.Marshal(claim{Lease: lease, Created: time.Now().UTC().Truncate(time.Second), Hosts: hosts})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/inventory"
 	"github.com/qualify-dev/qualify/internal/nodeos"
+	"github.com/qualify-dev/qualify/internal/power"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/remote"
 	"github.com/qualify-dev/qualify/matrix"
@@ -71,6 +72,8 @@ type provisioner struct {
 	inv     *inventory.Inventory
 	options remote.Options
 	first   *remote.FirstUse // nil unless the user wants new keys to be trusted
+	// switching bounds what is waited for when a host's power is switched.
+	switching power.Options
 }
 
 func newProvisioner(cfg provision.Config) (provision.Provisioner, error) {
@@ -169,7 +172,11 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 		return nil, err
 	}
 	spec.Phase("claim")
-	err = remote.Each(len(machines), func(i int) error { return claimHost(ctx, machines[i], lease, os) })
+	var hosts []string
+	for _, m := range machines {
+		hosts = append(hosts, m.Name)
+	}
+	err = remote.Each(len(machines), func(i int) error { return claimHost(ctx, machines[i], lease, os, hosts...) })
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +216,10 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 	return c, nil
 }
 
-// claimHost takes a host and writes down how it is.
-func claimHost(ctx context.Context, m *machine, lease provision.Lease, os nodeos.OS) error {
-	err := take(ctx, m.remote.Root(remote.Guard{}), lease)
+// claimHost takes a host and writes down how it is, and what hosts are taken
+// with it.
+func claimHost(ctx context.Context, m *machine, lease provision.Lease, os nodeos.OS, hosts ...string) error {
+	err := take(ctx, m.remote.Root(remote.Guard{}), lease, hosts...)
 	if err == nil {
 		err = record(ctx, m.remote.Root(worker(lease)), os)
 	}
