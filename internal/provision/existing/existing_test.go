@@ -42,7 +42,7 @@ type theirs struct {
 	namespaces map[string]corev1.Namespace
 	bindings   map[string]string // leases, by name
 	roles      map[string]string
-	stuck      bool              // the marker is not removed
+	stuck      bool // the marker is not removed
 	refuse     string
 	writes     []string
 	next       int
