@@ -16,6 +16,9 @@ func All() []Suite {
 
 // Find returns the suite with a name.
 func Find(name string) (Suite, error) {
+	if IsPlugin(name) {
+		return plugin(name), nil
+	}
 	var known []string
 	for _, s := range All() {
 		if s.Name == name {

@@ -32,4 +32,4 @@ func direct() Backend {
 }
 
 // backends are those of the conformance suite.
-func backends() []Backend { return []Backend{direct(), pod()} }
+func backends() []Backend { return []Backend{direct(), pod(), bySonobuoy()} }

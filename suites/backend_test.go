@@ -1,7 +1,11 @@
 package suites
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +19,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/inpod"
@@ -36,7 +41,7 @@ type stage struct {
 
 // stages are those of all backends: who adds one is held to the same.
 func stages() map[string]func(*testing.T) *stage {
-	return map[string]func(*testing.T) *stage{"direct": directStage, "pod": podStage}
+	return map[string]func(*testing.T) *stage{"direct": directStage, "pod": podStage, "sonobuoy": sonobuoyStage}
 }
 
 func TestEveryBackendHasAStage(t *testing.T) {
@@ -79,7 +84,7 @@ func podStage(t *testing.T) *stage {
 			pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "Evicted"
 		case n > 2 && !ran[string(pod.UID)]:
 			ran[string(pod.UID)] = true
-			api.Exit = conformanceImage(t, sample, pod, api.Files)
+			api.Exit = conformanceImage(t, sample, pod.Spec.Containers[0].Env, api.Files)
 			pod.Status.ContainerStatuses[0].State.Terminated.ExitCode = api.Exit
 		}
 	}
@@ -97,11 +102,93 @@ func podStage(t *testing.T) *stage {
 	return s
 }
 
+// sonobuoyStage has the aggregator run the sample suite as its plugin would.
+func sonobuoyStage(t *testing.T) *stage {
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := podStage(t)
+	s.backend = bySonobuoy()
+	// Its own nodes, so that both images are brought there.
+	s.env.Cluster.Foreign = false
+	at := map[string]bool{}
+	s.env.Cluster.Nodes = []cluster.Node{{Name: inpodtest.NodeName, Role: cluster.Worker, Transport: loads{"", at}}}
+	file := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	image := func(context.Context) (Image, error) { return Image{Ref: "r:1", Digest: "sha256:1", File: file}, nil }
+	s.env.Conformance, s.env.Sonobuoy = image, image
+	api := &inpodtest.API{Mistake: t.Errorf, Runs: 1e6}
+	lost := false
+	var archive []byte
+	api.Look = func(n int, pod *corev1.Pod) {
+		switch {
+		case n < 3:
+			return
+		case lost:
+			pod.Status.Phase = corev1.PodFailed
+			return
+		case archive == nil:
+			archive = pluginArchive(t, sample, api)
+		}
+		pod.Annotations["sonobuoy.hept.io/status"] = fmt.Sprintf(
+			`{"status":"complete","plugins":[{"plugin":"e2e","node":"global","status":"complete","result-status":"passed"}],"tar-info":{"name":"x.tar.gz","sha256":"%x","size":%d}}`,
+			sha256.Sum256(archive), len(archive))
+	}
+	api.Exec = func([]string) ([]byte, int, bool) { return gzipped(t, map[string][]byte{"x.tar.gz": archive}), 0, true }
+	server := api.Start()
+	t.Cleanup(server.Close)
+	if err := os.WriteFile(s.env.Cluster.Kubeconfig, inpodtest.Kubeconfig(server.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.left, s.lose = api.Left, func() { lost = true }
+	return s
+}
+
+// pluginArchive runs what the plugin is told to, and packs it as the aggregator does.
+func pluginArchive(t *testing.T, sample string, api *inpodtest.API) []byte {
+	data := api.Others["ConfigMap sonobuoy-plugins-cm"]["data"].(map[string]any)
+	var plugin struct {
+		Spec struct{ Env []corev1.EnvVar }
+	}
+	if err := yaml.Unmarshal([]byte(data["plugin-0.yaml"].(string)), &plugin); err != nil {
+		t.Error(err)
+	}
+	files, packed := map[string][]byte{}, map[string][]byte{}
+	status := "passed"
+	if conformanceImage(t, sample, plugin.Spec.Env, files) != 0 {
+		status = "failed"
+	}
+	for name, text := range files {
+		packed["plugins/e2e/results/global/"+filepath.Base(name)] = text
+	}
+	packed["plugins/e2e/sonobuoy_results.yaml"] = []byte("name: e2e\nstatus: " + status + "\n")
+	return gzipped(t, packed)
+}
+
+func gzipped(t *testing.T, files map[string][]byte) []byte {
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	w := tar.NewWriter(zip)
+	for name, data := range files {
+		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: int64(len(data)), Mode: 0o644}); err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write(data)
+	}
+	if err := errors.Join(w.Close(), zip.Close()); err != nil {
+		t.Error(err)
+	}
+	return out.Bytes()
+}
+
 // conformanceImage does what the real one does in a pod, and returns its exit
 // code.
-func conformanceImage(t *testing.T, sample string, pod *corev1.Pod, files map[string][]byte) int32 {
+func conformanceImage(t *testing.T, sample string, vars []corev1.EnvVar, files map[string][]byte) int32 {
 	env := map[string]string{}
-	for _, e := range pod.Spec.Containers[0].Env {
+	for _, e := range vars {
 		env[e.Name] = e.Value
 	}
 	if env["E2E_SKIP"] != "" || env["E2E_PARALLEL"] != "1" || !strings.Contains(env["E2E_EXTRA_GINKGO_ARGS"], "-v --procs=") {

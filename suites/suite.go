@@ -28,6 +28,8 @@ type Suite struct {
 	// Backends are the ways in which the suite's specs can be run, the first by
 	// default; none where there is one way only.
 	Backends []Backend
+	// Plugin says that the suite is a Sonobuoy plugin, whose definition the plan has.
+	Plugin bool
 	// Run shows the cases of env.Expected and no others, and emits each as it
 	// ends, from any goroutine, one at a time. The error means "could not
 	// finish", never "a test failed".
@@ -106,6 +108,8 @@ type Env struct {
 	// Conformance returns the conformance image of the release, which is made
 	// where the release has none.
 	Conformance func(ctx context.Context) (Image, error)
+	// Sonobuoy returns the image of Sonobuoy's aggregator and workers.
+	Sonobuoy func(ctx context.Context) (Image, error)
 	// Say tells the user how far a suite is that reports at its end; may be nil.
 	Say func(text string)
 	// Expected are the cases that are still to be shown: all that Expect
@@ -115,6 +119,8 @@ type Env struct {
 	Mode string
 	// Backend is the one that the plan has; empty for the suite's own way.
 	Backend string
+	// Plugin is the definition of a suite that is one.
+	Plugin string
 	// Shown are the cases that earlier processes have shown: they need not be
 	// shown again, and may be where the others mean nothing without them.
 	Shown []string

@@ -3,7 +3,7 @@
 // slice is run by qualify and by `ginkgo --procs`, of the version that the test
 // binary was built with, in turn on one cluster, and the ratio of the medians is
 // printed. With -sweep it runs qualify's way alone, with several numbers of
-// processes.
+// processes; with -backends, other backends of qualify's are run in turn with both.
 package main
 
 import (
@@ -39,8 +39,13 @@ func main() {
 	procs := flag.Int("procs", 6, "processes of each arm")
 	version := flag.String("k8s", "v1.34.4", "Kubernetes version")
 	sweep := flag.String("sweep", "", "run qualify's way once with each of these numbers of processes instead, e.g. 2,4,8")
+	backends := flag.String("backends", "", "also measure these backends of qualify's, e.g. pod,sonobuoy")
 	flag.Parse()
-	if err := measure(context.Background(), *runs, *procs, *version, *sweep); err != nil {
+	var others []string
+	if *backends != "" {
+		others = strings.Split(*backends, ",")
+	}
+	if err := measure(context.Background(), *runs, *procs, *version, *sweep, others); err != nil {
 		fmt.Fprintln(os.Stderr, "direct:", err)
 		os.Exit(1)
 	}
@@ -55,10 +60,12 @@ type bench struct {
 	suite   suites.Suite
 	specs   []string
 	ginkgo  string // Ginkgo's own command
+	cache   cache.Cache
+	others  []string // backends beside the direct one
 }
 
-func measure(ctx context.Context, runs, procs int, version, sweep string) (err error) {
-	b := &bench{}
+func measure(ctx context.Context, runs, procs int, version, sweep string, others []string) (err error) {
+	b := &bench{others: others}
 	if b.suite, err = suites.Find("conformance"); err != nil {
 		return err
 	}
@@ -88,6 +95,7 @@ func (b *bench) up(ctx context.Context, version string) (down func() error, err 
 	if err != nil {
 		return nil, err
 	}
+	b.cache = c
 	manifest, err := source.Build(ctx, source.Options{Version: version, Cache: c})
 	if err != nil {
 		return nil, err
@@ -148,7 +156,7 @@ func (b *bench) sweep(ctx context.Context, numbers string) error {
 		if err != nil {
 			return err
 		}
-		seconds, err := b.ours(ctx, "sweep-"+text, procs)
+		seconds, err := b.ours(ctx, "sweep-"+text, "", procs)
 		if err != nil {
 			return err
 		}
@@ -157,34 +165,44 @@ func (b *bench) sweep(ctx context.Context, numbers string) error {
 	return nil
 }
 
-// compare runs both arms in turn; which goes first alternates.
+// arm is one way to run the specs, with the seconds that each run took.
+type arm struct {
+	name    string
+	run     func(n int) (float64, error)
+	seconds []float64
+}
+
+// compare runs all arms in turn; every second time in the other order.
 func (b *bench) compare(ctx context.Context, runs, procs int) error {
-	var plain, ours []float64
-	fmt.Printf("run  ginkgo --procs=%d (s)  qualify (s), %d specs\n", procs, len(b.specs))
-	for i := range runs {
-		arms := []func() error{
-			func() error {
-				s, err := b.plain(ctx, procs)
-				plain = append(plain, s)
-				return err
-			},
-			func() error {
-				s, err := b.ours(ctx, fmt.Sprint(i), procs)
-				ours = append(ours, s)
-				return err
-			},
-		}
-		if i%2 == 1 {
-			slices.Reverse(arms)
-		}
-		for _, arm := range arms {
-			if err := arm(); err != nil {
-				return err
-			}
-		}
-		fmt.Printf("%3d  %20.1f  %11.1f\n", i+1, plain[i], ours[i])
+	arms := []*arm{
+		{name: fmt.Sprintf("ginkgo --procs=%d", procs), run: func(int) (float64, error) { return b.plain(ctx, procs) }},
+		{name: "direct", run: func(n int) (float64, error) { return b.ours(ctx, fmt.Sprintf("direct-%d", n), "", procs) }},
 	}
-	fmt.Printf("median %18.1f  %11.1f\nratio of the medians: %.3f\n", median(plain), median(ours), median(ours)/median(plain))
+	for _, backend := range b.others {
+		arms = append(arms, &arm{name: backend, run: func(n int) (float64, error) { return b.ours(ctx, fmt.Sprintf("%s-%d", backend, n), backend, procs) }})
+	}
+	fmt.Printf("run  %d specs, seconds\n", len(b.specs))
+	for i := range runs {
+		order := slices.Clone(arms)
+		if i%2 == 1 {
+			slices.Reverse(order)
+		}
+		for _, a := range order {
+			seconds, err := a.run(i)
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.name, err)
+			}
+			a.seconds = append(a.seconds, seconds)
+		}
+		fmt.Printf("%3d", i+1)
+		for _, a := range arms {
+			fmt.Printf("  %s %.1f", a.name, a.seconds[i])
+		}
+		fmt.Println()
+	}
+	for _, a := range arms {
+		fmt.Printf("median %s: %.1f, ratio to ginkgo %.3f\n", a.name, median(a.seconds), median(a.seconds)/median(arms[0].seconds))
+	}
 	return nil
 }
 
@@ -216,8 +234,26 @@ func (b *bench) plain(ctx context.Context, procs int) (float64, error) {
 	return time.Since(start).Seconds(), nil
 }
 
+// conformance is the conformance image of the release, as a run has it made.
+func (b *bench) conformance(ctx context.Context) (suites.Image, error) {
+	tests := source.Tests{Version: b.rel.Kubernetes()}
+	for name, file := range map[string]*string{"e2e.test": &tests.E2E, "ginkgo": &tests.Ginkgo, "kubectl": &tests.Kubectl} {
+		var err error
+		if *file, err = b.artifact(ctx, "bin/linux/amd64/"+name); err != nil {
+			return suites.Image{}, err
+		}
+	}
+	made, err := source.Conformance(ctx, b.cache, tests)
+	return suites.Image{Ref: made.Ref, Digest: made.Digest, File: made.File}, err
+}
+
+func (b *bench) sonobuoy(ctx context.Context) (suites.Image, error) {
+	made, err := source.Sonobuoy(ctx, b.cache)
+	return suites.Image{Ref: made.Ref, Digest: made.Digest, File: made.File}, err
+}
+
 // ours is the suite as a run has it, each case in a journal on disk.
-func (b *bench) ours(ctx context.Context, name string, procs int) (float64, error) {
+func (b *bench) ours(ctx context.Context, name, backend string, procs int) (float64, error) {
 	dir := filepath.Join(b.dir, "ours-"+name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return 0, err
@@ -230,7 +266,7 @@ func (b *bench) ours(ctx context.Context, name string, procs int) (float64, erro
 	var problems error
 	passed := 0
 	err = b.suite.Run(ctx, suites.Env{
-		Cluster: b.cluster, Release: b.rel, Artifact: b.artifact, Expected: b.specs, Sink: sink.New(redact.New()), Dir: dir, Procs: procs,
+		Cluster: b.cluster, Release: b.rel, Artifact: b.artifact, Expected: b.specs, Backend: backend, Conformance: b.conformance, Sonobuoy: b.sonobuoy, Sink: sink.New(redact.New()), Dir: dir, Procs: procs,
 	}, func(c result.Case) {
 		if c.Outcome == result.Pass {
 			passed++

@@ -16,7 +16,7 @@ import (
 func TestEveryFlagOfRunHasItsVariable(t *testing.T) {
 	values := map[string]string{
 		"os": "debian-12", "k8s": "1.34,1.33", "containerd": "os", "provisioner": "kind",
-		"conformance": "full", "focus": "dns", "skip": "Serial", "backend": "pod", "test-images": "made", "suite": "smoke",
+		"conformance": "full", "focus": "dns", "skip": "Serial", "backend": "pod", "plugin": "x.yaml", "test-images": "made", "suite": "smoke",
 		"file": "m.yaml", "policy": "p.yaml", "release": "source:v1.34.4",
 		"selector": "arch=amd64", "only": "debian", "tier": "gate", "as-of": "2026-01-01",
 		"strength": "2", "optimize": "1s", "seed": "7",

@@ -107,7 +107,7 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 		Run: hold.dir.id, Dir: hold.dir.path, Owner: owner(), Journal: hold.journal, Past: hold.past, Relieve: hold.reserve.free,
 		Provisioners: provisioners, Capacity: capacity, Releases: x.releases, Suite: x.suite,
 		Prover: identity.Prover{Image: x.image, Program: x.store.Program, Arch: runtime.GOARCH}, Artifact: x.artifact, Tool: tool,
-		Conformance: x.conformance, Say: x.ui.line,
+		Conformance: x.conformance, Sonobuoy: x.sonobuoy, Say: x.ui.line,
 		Sink: x.sink, Procs: x.how.Procs, Keep: x.how.Keep, Collect: x.how.Collect, Grace: x.how.Grace, Now: now, Observe: x.ui.event,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/strict"
 	"github.com/qualify-dev/qualify/matrix"
 	"github.com/qualify-dev/qualify/matrix/policy"
+	"github.com/qualify-dev/qualify/suites"
 )
 
 // choice is what the flags say of which cells are meant, and how they are to be
@@ -33,6 +35,8 @@ type choice struct {
 	conformance, focus, skip     string
 	testImages                   string
 	backend                      string
+	plugins                      []string          // files
+	definitions                  map[string]string // of plugins, by the names of their suites
 	workers, retries, reruns     int
 	allowUnbound, forceInvalid   bool
 	imageRegistry                string
@@ -60,7 +64,8 @@ func (c *choice) flags(cmd *cobra.Command) {
 	f.StringVar(&c.focus, "focus", "", "of the conformance suite, run only the tests that match this regular expression; it is not complete then")
 	f.StringVar(&c.skip, "skip", "", "of the conformance suite, leave out the tests that match this regular expression; it is not complete then")
 	testImagesFlag(cmd, &c.testImages)
-	f.StringVar(&c.backend, "backend", "", "where the specs of the conformance suite are run from: direct (this machine, the default), pod (the release's conformance image in the cluster)")
+	f.StringVar(&c.backend, "backend", "", "where the specs of the conformance suite are run from: direct (this machine, the default), pod (the release's conformance image in the cluster), sonobuoy (the same, as a plugin of Sonobuoy's)")
+	f.StringArrayVar(&c.plugins, "plugin", nil, "also run the Sonobuoy plugin that is defined in this file, as a suite of its own (repeatable)")
 	f.StringVarP(&c.file, "file", "f", "", "matrix file, or the name of a shipped one: "+strings.Join(matrix.Shipped(), ", ")+" (default: default)")
 	f.StringVar(&c.release, "release", "", "qualify this release: a manifest, the directory that holds it, an https URL, eks-d:1-34-21, eks-d:1-34 or source:v1.34.4")
 	baseURLFlag(cmd, &c.baseURL)
@@ -181,6 +186,9 @@ func (s selected) leftOut() []string {
 func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, error) {
 	if o.workers < 0 || o.retries < 0 || o.reruns < 0 {
 		return selected{}, usagef("--workers, --retries and --reruns cannot be negative")
+	}
+	if err := o.readPlugins(); err != nil {
+		return selected{}, err
 	}
 	m, err := o.loadMatrix()
 	if err != nil {
@@ -308,22 +316,55 @@ func (o *runOptions) withCluster(m *matrix.Matrix) (*matrix.Matrix, error) {
 
 // suiteNames are those of the command line, else the tier's, else the matrix's.
 func (o *runOptions) suiteNames(m *matrix.Matrix) []string {
-	if len(o.suites) > 0 {
-		return o.suites
-	}
+	names := m.Suites
 	if own := m.Tiers[o.tier].Suites; len(own) > 0 {
-		return own
+		names = own
 	}
-	return m.Suites
+	if len(o.suites) > 0 {
+		names = o.suites
+	}
+	for _, plugin := range slices.Sorted(maps.Keys(o.definitions)) {
+		if !slices.Contains(names, plugin) {
+			names = append(slices.Clone(names), plugin)
+		}
+	}
+	return names
+}
+
+// readPlugins reads the definitions of plugins. A plan has them whole, so that it means
+// the same when the files are others.
+func (c *choice) readPlugins() error {
+	c.definitions = map[string]string{}
+	var problems []error
+	for _, file := range c.plugins {
+		text, err := os.ReadFile(file)
+		name := ""
+		if err == nil {
+			name, err = suites.PluginName(text)
+		}
+		if err == nil && c.definitions[name] != "" {
+			err = fmt.Errorf("another file defines %s too", name)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("--plugin %s: %w", file, err))
+			continue
+		}
+		c.definitions[name] = string(text)
+	}
+	return usage(errors.Join(problems...))
 }
 
 // modes says how suites are run, where the flags say so.
 func (c *choice) modes() map[string]result.SuiteMode {
 	mode := result.SuiteMode{Mode: c.conformance, Focus: c.focus, Skip: c.skip, Backend: c.backend}
-	if mode == (result.SuiteMode{}) {
-		return nil
+	modes := map[string]result.SuiteMode{}
+	if mode != (result.SuiteMode{}) {
+		modes[conformanceSuite] = mode
 	}
-	return map[string]result.SuiteMode{conformanceSuite: mode}
+	for name, text := range c.definitions {
+		modes[name] = result.SuiteMode{Plugin: text}
+	}
+	return modes
 }
 
 // checkModes finds out what is wrong with how suites are to be run.
@@ -331,8 +372,13 @@ func (o *runOptions) checkModes(s *selected) {
 	if err := o.checkImages(); err != nil {
 		s.unknown = append(s.unknown, err)
 	}
+	for _, name := range s.suites {
+		if suites.IsPlugin(name) && o.definitions[name] == "" {
+			s.unknown = append(s.unknown, fmt.Errorf("suite %s is a plugin: which? give its definition with --plugin FILE", name))
+		}
+	}
 	modes := o.modes()
-	if len(modes) == 0 {
+	if _, asked := modes[conformanceSuite]; !asked {
 		return
 	}
 	if !slices.Contains(s.suites, conformanceSuite) {

@@ -199,6 +199,12 @@ func (w workshop) conformance(ctx context.Context, rel *release.Release) (suites
 	return suites.Image{Ref: made.Ref, Digest: made.Digest, File: made.File}, err
 }
 
+// sonobuoy returns the image of Sonobuoy, built from its module.
+func (w workshop) sonobuoy(ctx context.Context) (suites.Image, error) {
+	made, err := source.Sonobuoy(ctx, w.cache)
+	return suites.Image{Ref: made.Ref, Digest: made.Digest, File: made.File}, err
+}
+
 // provisioners makes those that the given names ask for.
 func (w workshop) provisioners(names []string, how manner, log func(string, ...any)) (map[string]provision.Provisioner, error) {
 	made := map[string]provision.Provisioner{}

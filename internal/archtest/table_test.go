@@ -93,6 +93,7 @@ var table = []row{
 	{dir: "internal/ginkgo", ours: []string{"internal/scratch", "internal/sink"}, never: join(clusters, commandLine)},
 	// What runs in a cluster is reached through its API.
 	{dir: "internal/inpod", never: join(exec, disk, commandLine, formats)},
+	{dir: "internal/sonobuoy", ours: []string{"internal/inpod"}, never: join(exec, disk, commandLine, formats)},
 	{dir: "internal/inpod/inpodtest", never: join(exec, disk, commandLine, formats)},
 	{dir: "internal/identity", ours: []string{"internal/cluster", "internal/release"}, never: join(exec, commandLine)},
 
@@ -118,7 +119,7 @@ var table = []row{
 	{
 		dir: "suites", never: join(exec, network, clusters, commandLine, formats),
 		ours: []string{
-			"internal/cluster", "internal/cncf", "internal/ginkgo", "internal/inpod", "internal/release", "internal/result", "internal/schedule", "internal/sink",
+			"internal/cluster", "internal/cncf", "internal/ginkgo", "internal/inpod", "internal/release", "internal/result", "internal/schedule", "internal/sink", "internal/sonobuoy",
 		},
 	},
 	{
@@ -160,6 +161,7 @@ var only = []struct {
 		imports: []string{"github.com/aws/...", "cloud.google.com/...", "google.golang.org/api/...", "github.com/Azure/..."},
 		by:      []string{"internal/provision/ec2"}, why: "a cloud's SDK stays in its provisioner",
 	},
+	{imports: []string{"github.com/vmware-tanzu/sonobuoy/..."}, by: []string{"internal/sonobuoy"}, why: "its traps are known in one place"},
 	{imports: []string{"sigs.k8s.io/kind/..."}, by: []string{"internal/provision/kind", "bench/*"}, why: "kind's library stays in its provisioner"},
 	{imports: []string{"github.com/google/go-containerregistry/..."}, by: []string{"internal/release/source", "internal/release/images"}, why: "images are packed in one place and fetched in another"},
 	{imports: []string{"github.com/spf13/..."}, by: []string{"cmd/qualify"}, why: "flags belong to the command line"},

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/streaming/pkg/httpstream"
 )
@@ -110,13 +112,27 @@ func (w *work) persist(ctx context.Context, do func() ([]byte, error)) ([]byte, 
 func (w *work) exec(ctx context.Context, pod string, argv ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.Times.Patience, fmt.Errorf("it took longer than %s", w.Times.Patience))
 	defer cancel()
-	request := w.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(w.namespace()).Name(pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: filesContainer, Command: argv, Stdout: true, Stderr: true}, scheme.ParameterCodec)
-	socket, err := remotecommand.NewWebSocketExecutor(w.config, "GET", request.URL().String())
+	return Exec(ctx, w.config, Place{w.namespace(), pod, filesContainer}, argv...)
+}
+
+// Place is a container of a pod.
+type Place struct{ Namespace, Pod, Container string }
+
+// Exec runs a command in a container and returns what it prints. A command that
+// fails gives an error that has an ExitStatus. What a broken connection
+// has cut off is no error: who must know has to ask for a size.
+func Exec(ctx context.Context, config *rest.Config, at Place, argv ...string) ([]byte, error) {
+	api, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	spdy, err := remotecommand.NewSPDYExecutor(w.config, "POST", request.URL())
+	request := api.CoreV1().RESTClient().Post().Resource("pods").Namespace(at.Namespace).Name(at.Pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: at.Container, Command: argv, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	socket, err := remotecommand.NewWebSocketExecutor(config, "GET", request.URL().String())
+	if err != nil {
+		return nil, err
+	}
+	spdy, err := remotecommand.NewSPDYExecutor(config, "POST", request.URL())
 	if err != nil {
 		return nil, err
 	}

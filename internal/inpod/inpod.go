@@ -47,7 +47,8 @@ type Times struct {
 	Cleanup  time.Duration // for the removal of what was made
 }
 
-func (t Times) orUsual() Times {
+// OrUsual has the usual times in the place of zero values.
+func (t Times) OrUsual() Times {
 	return Times{
 		Poll: cmp.Or(t.Poll, 2*time.Second), Startup: cmp.Or(t.Startup, 5*time.Minute),
 		Patience: cmp.Or(t.Patience, 3*time.Minute), Cleanup: cmp.Or(t.Cleanup, 2*time.Minute),
@@ -65,7 +66,7 @@ type Files struct {
 // cancelled leaves it to the lease's end, since another process may go on with
 // it. The error means that there are no files that stand for a whole run.
 func (r Run) Execute(ctx context.Context) (files Files, err error) {
-	r.Times = r.Times.orUsual()
+	r.Times = r.Times.OrUsual()
 	config, err := clientcmd.BuildConfigFromFlags("", r.Kubeconfig)
 	if err != nil {
 		return Files{}, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -141,7 +142,7 @@ func (w *work) wait(ctx context.Context, pod *corev1.Pod) (code int, err error) 
 			if !running(now) && time.Since(started) > w.Times.Startup {
 				return 0, fmt.Errorf("the suite has not started within %s: %s", w.Times.Startup, waitingFor(now))
 			}
-			if w.nodeReady(ctx, now.Spec.NodeName) {
+			if NodeReady(ctx, w.client, now.Spec.NodeName) {
 				ready = heard
 			} else if time.Since(ready) > w.Times.Patience {
 				return 0, fmt.Errorf("its node %s has not been ready for %s", now.Spec.NodeName, w.Times.Patience)
@@ -208,13 +209,14 @@ func waitingFor(pod *corev1.Pod) string {
 	return "the pod is " + string(pod.Status.Phase)
 }
 
-// nodeReady tells whether a node says that it is ready. The pod tolerates every
-// taint, so it would seem to run on for ever on a node that is dead.
-func (w *work) nodeReady(ctx context.Context, name string) bool {
+// NodeReady tells whether a node says that it is ready. A pod that tolerates every
+// taint seems to run on for ever on a node that is dead. One that is not placed
+// yet is on no node, and has a deadline of its own.
+func NodeReady(ctx context.Context, api kubernetes.Interface, name string) bool {
 	if name == "" {
-		return true // not placed yet, which has a deadline of its own
+		return true
 	}
-	node, err := w.client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	node, err := api.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	return err == nil && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})

@@ -2,7 +2,6 @@ package inpod
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -123,7 +122,7 @@ func (r Run) pod() *corev1.Pod {
 	for _, name := range slices.Sorted(maps.Keys(r.Env)) {
 		env = append(env, corev1.EnvVar{Name: name, Value: r.Env[name]})
 	}
-	no, yes, user := false, true, nobody
+	no, yes, user, grace := false, true, nobody, int64(1) // nobody in it has anything left to do, and sleep ignores what it is told
 	container := func(name string) corev1.Container {
 		return corev1.Container{
 			Name: name, Image: r.Image, ImagePullPolicy: corev1.PullIfNotPresent,
@@ -141,7 +140,7 @@ func (r Run) pod() *corev1.Pod {
 		selector = map[string]string{corev1.LabelHostname: r.Node}
 	}
 	return &corev1.Pod{ObjectMeta: meta, Spec: corev1.PodSpec{
-		ServiceAccountName: account, RestartPolicy: corev1.RestartPolicyNever, NodeSelector: selector,
+		ServiceAccountName: account, RestartPolicy: corev1.RestartPolicyNever, NodeSelector: selector, TerminationGracePeriodSeconds: &grace,
 		Containers:  []corev1.Container{suite, files},
 		Volumes:     []corev1.Volume{{Name: "results", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 		Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}}, // tests taint nodes
@@ -153,48 +152,6 @@ func (r Run) pod() *corev1.Pod {
 
 // remove removes what was made, and waits until it is gone.
 func (w *work) remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.Times.Cleanup, fmt.Errorf("the cluster took longer than %s", w.Times.Cleanup))
-	defer cancel()
-	err := errors.Join(w.removeBinding(ctx), w.removeNamespace(ctx))
-	if err != nil {
-		return fmt.Errorf("removing the namespace and the role binding %s: %w", w.namespace(), err)
-	}
-	return nil
-}
-
-func (w *work) removeBinding(ctx context.Context) error {
-	bindings := w.client.RbacV1().ClusterRoleBindings()
-	return w.removeOne(ctx, func() (metav1.Object, error) {
-		return bindings.Get(ctx, w.namespace(), metav1.GetOptions{})
-	}, func(options metav1.DeleteOptions) error {
-		return bindings.Delete(ctx, w.namespace(), options)
-	})
-}
-
-func (w *work) removeNamespace(ctx context.Context) error {
-	namespaces := w.client.CoreV1().Namespaces()
-	return w.removeOne(ctx, func() (metav1.Object, error) {
-		return namespaces.Get(ctx, w.namespace(), metav1.GetOptions{})
-	}, func(options metav1.DeleteOptions) error {
-		return namespaces.Delete(ctx, w.namespace(), options)
-	})
-}
-
-// removeOne removes an object of the lease, and nobody else's of its name. The
-// API server may be on its way back: it is asked until it answers.
-func (w *work) removeOne(ctx context.Context, get func() (metav1.Object, error), remove func(metav1.DeleteOptions) error) error {
-	for asked := false; ; {
-		found, err := get()
-		if apierrors.IsNotFound(err) || err == nil && found.GetLabels()[LeaseLabel] != w.Lease {
-			return nil
-		}
-		if err == nil && !asked {
-			uid := found.GetUID()
-			err = remove(metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
-			asked = err == nil
-		}
-		if stopped := w.pause(ctx); stopped != nil {
-			return errors.Join(err, stopped)
-		}
-	}
+	made := Made{Lease: w.Lease, Namespace: w.namespace(), Bindings: []string{w.namespace()}}
+	return made.Remove(ctx, w.client, w.Times)
 }

@@ -36,7 +36,7 @@ type cellFold struct {
 type suiteFold struct {
 	suite    Suite
 	sessions int
-	expected []string
+	planned  result.PlanSuite
 	seen     []string
 	attempts map[string][]Attempt
 }
@@ -79,7 +79,8 @@ func (f *folding) plan(p result.Plan) {
 		for _, ps := range pc.Suites {
 			s := c.suiteOf(ps.Name)
 			s.suite.Unplanned = false
-			s.expected = append(s.expected, ps.Expected...)
+			ps.Expected = slices.Concat(s.planned.Expected, ps.Expected)
+			s.planned = ps
 		}
 	}
 }
@@ -281,7 +282,7 @@ func (s *suiteFold) attempt(c result.Case, lease int) {
 // done turns the gathered suite into rows: every expected case, seen or not,
 // then what nobody expected.
 func (s *suiteFold) done(lease int) Suite {
-	listed := make(map[string]bool, len(s.expected))
+	listed := make(map[string]bool, len(s.planned.Expected))
 	add := func(name string, unexpected bool) {
 		if listed[name] {
 			return
@@ -292,7 +293,7 @@ func (s *suiteFold) done(lease int) Suite {
 		s.suite.Cases = append(s.suite.Cases, c)
 		s.suite.Counts.count(c)
 	}
-	for _, name := range s.expected {
+	for _, name := range s.planned.Wanted(s.seen) {
 		add(name, false)
 	}
 	for _, name := range s.seen {

@@ -20,7 +20,7 @@ type suiteCourt struct {
 // judge counts the expected cases and says what is wrong.
 func (c *suiteCourt) judge() (SuiteCount, []finding) {
 	c.got, _ = c.cell.Suite(c.suite.Name)
-	expected, repeated := distinct(c.suite.Expected)
+	expected, repeated := distinct(c.wanted())
 	count := SuiteCount{Name: c.suite.Name, Expected: len(expected)}
 	all := slices.Concat(nothingExpected(expected), casesRepeated(repeated), c.missing(), c.narrowed(), c.incomplete())
 	if len(c.got.Cases) == 0 && !c.started() {
@@ -45,6 +45,15 @@ func (c *suiteCourt) judge() (SuiteCount, []finding) {
 	all = append(all, c.flaky(unsteady)...)
 	all = append(all, c.unexpected()...)
 	return count, all
+}
+
+// wanted are the cases that the suite is judged by.
+func (c *suiteCourt) wanted() []string {
+	var seen []string
+	for _, got := range c.got.Cases {
+		seen = append(seen, got.Name)
+	}
+	return c.suite.Wanted(seen)
 }
 
 func distinct(names []string) (unique, repeated []string) {
@@ -280,7 +289,7 @@ func flakyText(r ruled) string {
 func (c *suiteCourt) unexpected() []finding {
 	var all []finding
 	expected := map[string]bool{}
-	for _, name := range c.suite.Expected {
+	for _, name := range c.wanted() {
 		expected[name] = true
 	}
 	for _, got := range c.got.Cases {

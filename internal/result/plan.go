@@ -3,6 +3,7 @@ package result
 import (
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // Plan is what the judge needs to know of a plan: which cells had to be run,
@@ -76,8 +77,27 @@ type SuiteMode struct {
 	Skip  string `json:"skip,omitempty"`
 	// Backend is the way in which the specs are run; empty for the suite's own.
 	Backend string `json:"backend,omitempty"`
+	// Plugin is the definition of the Sonobuoy plugin that the suite is; empty for
+	// a suite of another kind.
+	Plugin string `json:"plugin,omitempty"`
 	// Budget is how long the mode may take, in seconds; 0 leaves that to the plan.
 	Budget int `json:"budget,omitempty"`
+}
+
+// Wanted are the cases that a suite is judged by, of those that were seen: what the plan
+// expects. What a plugin tests is known to nobody before it has run, so all that it
+// shows counts beside its expected end.
+func (s PlanSuite) Wanted(seen []string) []string {
+	if s.Plugin == "" || len(s.Expected) == 0 { // without a planned end, what is missing could not be seen
+		return s.Expected
+	}
+	wanted := slices.Clone(s.Expected)
+	for _, name := range seen {
+		if !slices.Contains(s.Expected, name) {
+			wanted = append(wanted, name)
+		}
+	}
+	return wanted
 }
 
 // Narrowed reports whether the user has cut the suite down.

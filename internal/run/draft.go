@@ -54,7 +54,7 @@ func Adopt(saved Plan, c Compilation) (Plan, error) {
 	c.Modes = map[string]result.SuiteMode{}
 	for _, s := range saved.Cells[0].Suites {
 		c.Suites = append(c.Suites, s.Name)
-		if mode := s.SuiteMode; mode.Mode != "" || mode.Backend != "" || mode.Narrowed() {
+		if mode := s.SuiteMode; mode.Mode != "" || mode.Backend != "" || mode.Plugin != "" || mode.Narrowed() {
 			mode.Budget = 0 // it comes with the mode
 			c.Modes[s.Name] = mode
 		}

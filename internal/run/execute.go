@@ -34,6 +34,8 @@ type Deps struct {
 	Tool         func(name string) (string, error)
 	// Conformance returns the conformance image of a release.
 	Conformance func(ctx context.Context, rel *release.Release) (suites.Image, error)
+	// Sonobuoy returns the image of Sonobuoy.
+	Sonobuoy func(ctx context.Context) (suites.Image, error)
 	// Say tells the user what no event is about, such as how far a suite is that
 	// reports at its end; may be nil.
 	Say     func(text string)

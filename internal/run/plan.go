@@ -274,6 +274,9 @@ func (c Compilation) cell(cell matrix.Cell) (PlanCell, error) {
 // planSuite says what a suite has to show of a release. The error goes on from
 // the suite's name.
 func planSuite(suite suites.Suite, rel *release.Release, asked result.SuiteMode) (result.PlanSuite, error) {
+	if suite.Plugin != (asked.Plugin != "") {
+		return result.PlanSuite{}, errors.New("cannot be planned: a plugin, and nothing else, has a definition")
+	}
 	mode, err := suite.In(asked.Mode)
 	if err != nil {
 		return result.PlanSuite{}, fmt.Errorf("cannot be planned: %w", err)

@@ -179,10 +179,11 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 			return fmt.Errorf("making the suite's directory: %w", err)
 		}
 		env := suites.Env{
-			Cluster: c, Release: rel, Expected: wanted.Expected, Mode: wanted.Mode, Backend: wanted.Backend,
+			Cluster: c, Release: rel, Expected: wanted.Expected, Mode: wanted.Mode, Backend: wanted.Backend, Plugin: wanted.Plugin,
 			Reruns: e.plan.Reruns, Broken: was.broken, Shown: was.shown, Sink: e.Sink, Dir: dir, Procs: e.Procs, Tool: e.Tool,
 			Artifact:    func(ctx context.Context, asset string) (string, error) { return e.Artifact(ctx, rel, asset) },
 			Conformance: func(ctx context.Context) (suites.Image, error) { return e.Conformance(ctx, rel) },
+			Sonobuoy:    e.Sonobuoy,
 		}
 		if e.Say != nil {
 			env.Say = func(text string) { e.Say(e.cell.ID + ": " + wanted.Name + ": " + text) }

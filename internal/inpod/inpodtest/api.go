@@ -41,6 +41,11 @@ type API struct {
 	Exec func(argv []string) (out []byte, code int, mine bool)
 	// Stuck namespaces are never gone.
 	Stuck bool
+	// Pods are those that the n-th list by a label has, counted from 1.
+	Pods func(n int, selector string) []corev1.Pod
+	// Others are the objects that are only created, by kind and name; a look at a pod
+	// may read them.
+	Others map[string]map[string]any
 	// NodeDown is whether the only node is not ready.
 	NodeDown func() bool
 
@@ -48,7 +53,9 @@ type API struct {
 	namespaces map[string]*corev1.Namespace
 	accounts   map[string]*corev1.ServiceAccount
 	bindings   map[string]*rbacv1.ClusterRoleBinding
+	roles      map[string]*rbacv1.ClusterRole
 	pods       map[string]*corev1.Pod
+	lists      int
 	looks      map[types.UID]int
 	created    []*corev1.Pod
 	logs       int
@@ -61,6 +68,7 @@ const NodeName = "worker-1"
 // Start serves the API until the returned server is closed.
 func (a *API) Start() *httptest.Server {
 	a.namespaces, a.accounts = map[string]*corev1.Namespace{}, map[string]*corev1.ServiceAccount{}
+	a.roles, a.Others = map[string]*rbacv1.ClusterRole{}, map[string]map[string]any{}
 	a.bindings, a.pods, a.looks = map[string]*rbacv1.ClusterRoleBinding{}, map[string]*corev1.Pod{}, map[types.UID]int{}
 	return httptest.NewServer(a)
 }
@@ -92,6 +100,9 @@ func (a *API) Left() []string {
 	}
 	for name := range a.bindings {
 		left = append(left, "binding "+name)
+	}
+	for name := range a.roles {
+		left = append(left, "role "+name)
 	}
 	for name := range a.pods {
 		left = append(left, "pod "+name)
@@ -126,7 +137,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	core, binding := strings.HasPrefix(r.URL.Path, "/api/v1/"), strings.HasPrefix(r.URL.Path, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings")
+	if discover(w, r) {
+		return
+	}
 	switch {
+	case strings.HasPrefix(r.URL.Path, "/apis/rbac.authorization.k8s.io/v1/clusterroles"):
+		a.serveRole(w, r, parts[4:])
+	case core && len(parts) == 5 && (parts[4] == "configmaps" || parts[4] == "services") && r.Method == http.MethodPost:
+		a.serveOther(w, r, parts[3])
+	case core && len(parts) == 5 && parts[4] == "pods" && r.Method == http.MethodGet:
+		a.servePods(w, r)
 	case binding:
 		a.serveBinding(w, r, parts[4:])
 	case core && len(parts) == 4 && parts[2] == "nodes" && r.Method == http.MethodGet:

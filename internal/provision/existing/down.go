@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/qualify-dev/qualify/internal/provision"
@@ -46,7 +47,7 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 		return err
 	}
 	uid := held.UID
-	err = namespaces.Delete(ctx, marker, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+	err = namespaces.Delete(ctx, marker, only(uid))
 	if err != nil && !apierrors.IsNotFound(err) {
 		return &provision.LeftoverError{Resources: append(left, provision.Resource{Kind: "namespace", Name: marker, Lease: lease}), Err: err}
 	}
@@ -80,11 +81,30 @@ func removeMade(ctx context.Context, client kubernetes.Interface, lease provisio
 		return fmt.Errorf("listing what suites have left: %w", err)
 	}
 	for _, b := range bindings.Items {
-		err := client.RbacV1().ClusterRoleBindings().Delete(ctx, b.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &b.UID}})
+		err := client.RbacV1().ClusterRoleBindings().Delete(ctx, b.Name, only(b.UID))
 		if err != nil && !apierrors.IsNotFound(err) {
 			return &provision.LeftoverError{Resources: []provision.Resource{{Kind: "cluster role binding", ID: string(b.UID), Name: b.Name, Lease: lease}}, Err: err}
 		}
 	}
+	roles, err := client.RbacV1().ClusterRoles().List(ctx, made)
+	if err != nil {
+		return fmt.Errorf("listing what suites have left: %w", err)
+	}
+	for _, r := range roles.Items {
+		err := client.RbacV1().ClusterRoles().Delete(ctx, r.Name, only(r.UID))
+		if err != nil && !apierrors.IsNotFound(err) {
+			return &provision.LeftoverError{Resources: []provision.Resource{{Kind: "cluster role", ID: string(r.UID), Name: r.Name, Lease: lease}}, Err: err}
+		}
+	}
+	return removeNamespaces(ctx, client, lease, made)
+}
+
+// only lets nothing be removed but what was seen: another may have its name by now.
+func only(uid types.UID) metav1.DeleteOptions {
+	return metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}
+}
+
+func removeNamespaces(ctx context.Context, client kubernetes.Interface, lease provision.Lease, made metav1.ListOptions) error {
 	var resources []provision.Resource
 	for {
 		left, err := client.CoreV1().Namespaces().List(ctx, made)
@@ -103,7 +123,7 @@ func removeMade(ctx context.Context, client kubernetes.Interface, lease provisio
 			if n.DeletionTimestamp != nil {
 				continue
 			}
-			err := client.CoreV1().Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &n.UID}})
+			err := client.CoreV1().Namespaces().Delete(ctx, n.Name, only(n.UID))
 			if err != nil && !apierrors.IsNotFound(err) {
 				return &provision.LeftoverError{Resources: resources, Err: err}
 			}

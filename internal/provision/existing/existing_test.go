@@ -26,7 +26,10 @@ import (
 	"github.com/qualify-dev/qualify/internal/sink"
 )
 
-const bindingsPath = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+const (
+	bindingsPath = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+	rolesPath    = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+)
 
 // theirs is somebody's cluster, as far as the provisioner may know it. Whatever
 // else it asks for, and whatever it changes beside its marker, is an error.
@@ -38,7 +41,8 @@ type theirs struct {
 	nodes      []corev1.Node
 	namespaces map[string]corev1.Namespace
 	bindings   map[string]string // leases, by name
-	stuck      bool              // the marker is not removed
+	roles      map[string]string
+	stuck      bool // the marker is not removed
 	refuse     string
 	writes     []string
 	next       int
@@ -127,6 +131,17 @@ func (a *theirs) serve(w http.ResponseWriter, r *http.Request) {
 		say(http.StatusOK, list)
 	case strings.HasPrefix(r.URL.Path, bindingsPath+"/") && r.Method == http.MethodDelete && a.bindings[path.Base(r.URL.Path)] == "q-1":
 		delete(a.bindings, path.Base(r.URL.Path))
+		say(http.StatusOK, metav1.Status{Status: "Success"})
+	case r.URL.Path == rolesPath && r.Method == http.MethodGet:
+		list := rbacv1.ClusterRoleList{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleList", APIVersion: "rbac.authorization.k8s.io/v1"}}
+		for role, lease := range a.roles {
+			if "qualify.dev/lease="+lease == r.URL.Query().Get("labelSelector") {
+				list.Items = append(list.Items, rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: role, UID: "x"}})
+			}
+		}
+		say(http.StatusOK, list)
+	case strings.HasPrefix(r.URL.Path, rolesPath+"/") && r.Method == http.MethodDelete && a.roles[path.Base(r.URL.Path)] == "q-1":
+		delete(a.roles, path.Base(r.URL.Path))
 		say(http.StatusOK, metav1.Status{Status: "Success"})
 	case single && r.Method == http.MethodDelete && found.Labels[leaseLabel] == "q-1":
 		if !a.stuck {
@@ -356,6 +371,7 @@ func TestDownRemovesWhatSuitesMade(t *testing.T) {
 		a.add("q-1-conformance", map[string]string{leaseLabel: "q-1"}, time.Now())
 		a.add("q-2-conformance", map[string]string{leaseLabel: "q-2"}, time.Now())
 		a.bindings = map[string]string{"q-1-conformance": "q-1", "q-2-conformance": "q-2", "theirs": ""}
+		a.roles = map[string]string{"q-1-sonobuoy": "q-1", "q-2-sonobuoy": "q-2"}
 		a.stuck = stuck
 		ctx, cancel := context.WithTimeout(t.Context(), 2*poll)
 		defer cancel()
@@ -368,7 +384,7 @@ func TestDownRemovesWhatSuitesMade(t *testing.T) {
 			continue
 		}
 		want := slices.Sorted(slices.Values(append(before, "q-2-conformance")))
-		if err != nil || !slices.Equal(a.names(), want) || len(a.bindings) != 2 || a.bindings["q-2-conformance"] == "" {
+		if err != nil || !slices.Equal(a.names(), want) || len(a.bindings) != 2 || a.bindings["q-2-conformance"] == "" || len(a.roles) != 1 {
 			t.Errorf("%v, and there are %q and %v", err, a.names(), a.bindings)
 		}
 	}

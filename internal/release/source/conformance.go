@@ -38,7 +38,15 @@ func Conformance(ctx context.Context, c cache.Cache, tests Tests) (Packed, error
 	if err != nil {
 		return Packed{}, err
 	}
-	made, err := b.conformance(ctx, tests)
+	full, err := userland(ctx, c)
+	if err != nil {
+		return Packed{}, fmt.Errorf("making the conformance image of Kubernetes %s: %w", tests.Version, err)
+	}
+	base, err := debootstrap.Slim(ctx, c, full, "coreutils")
+	if err != nil {
+		return Packed{}, fmt.Errorf("making the conformance image of Kubernetes %s: %w", tests.Version, err)
+	}
+	made, err := b.conformance(ctx, tests, base)
 	if err != nil {
 		return Packed{}, fmt.Errorf("making the conformance image of Kubernetes %s: %w", tests.Version, err)
 	}
@@ -90,18 +98,10 @@ func newPartBuilder(ctx context.Context, c cache.Cache, version string) (*builde
 	return &builder{version: version, arch: hostArch, cache: c, tool: tool, programs: map[string]string{}}, nil
 }
 
-func (b *builder) conformance(ctx context.Context, tests Tests) (Packed, error) {
+func (b *builder) conformance(ctx context.Context, tests Tests, base string) (Packed, error) {
 	runner, err := b.compile(ctx, unit{
 		module: kubernetesModule, version: b.version, programs: map[string]string{"kubeconformance": "./test/conformance/image/go-runner"},
 	})
-	if err != nil {
-		return Packed{}, err
-	}
-	full, err := userland(ctx, b.cache)
-	if err != nil {
-		return Packed{}, err
-	}
-	base, err := debootstrap.Slim(ctx, b.cache, full, "coreutils")
 	if err != nil {
 		return Packed{}, err
 	}
@@ -110,8 +110,8 @@ func (b *builder) conformance(ctx context.Context, tests Tests) (Packed, error) 
 		ref: "registry.k8s.io/conformance:" + strings.ReplaceAll(b.version, "+", "_"), base: base,
 		files: []imageFile{
 			{path: at + "kubeconformance", source: filepath.Join(runner, "kubeconformance"), mode: 0o755},
-			{path: "gorunner", link: at + "kubeconformance"}, // what Sonobuoy's plugin calls
-			{path: "run_e2e.sh", link: at + "kubeconformance"},
+			{path: "gorunner", link: "/" + at + "kubeconformance"}, // what Sonobuoy's plugin calls
+			{path: "run_e2e.sh", link: "/" + at + "kubeconformance"},
 			{path: at + "ginkgo", source: tests.Ginkgo, mode: 0o755},
 			{path: at + "e2e.test", source: tests.E2E, mode: 0o755},
 			{path: at + "kubectl", source: tests.Kubectl, mode: 0o755},
