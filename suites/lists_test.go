@@ -39,7 +39,7 @@ func TestAll(t *testing.T) {
 
 // Every suite expects the same of a release each time, and no case twice.
 func TestExpected(t *testing.T) {
-	least := map[string]int{"smoke": 8, "conformance": 40}
+	least := map[string]int{"smoke": 8, "conformance": 40, "reboot": 6}
 	for _, s := range All() {
 		for _, version := range []string{"v1.33.13", "v1.34.4", "v1.35.4", "v1.36.3", "v1.37.2"} {
 			list, err := s.Expect(releaseOf(version))
