@@ -14,6 +14,9 @@ const (
 	OS          = "os"
 	K8s         = "k8s"
 	Provisioner = "provisioner"
+	// Part is no axis of a matrix: it tells the clusters apart over which a
+	// cell was spread, e.g. "1of2".
+	Part = "part"
 )
 
 // Cell is one combination of axis values: one cluster to qualify on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func conformance() Suite {
 		Expect: expectQuick,
 		Modes: []Mode{
 			{Name: quick, Doc: "a fixed slice from every SIG that needs no image but agnhost and pause", Expect: expectQuick},
-			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour, Images: true},
+			{Name: full, Doc: "every conformance test of the release, side by side where they allow it", Expect: expectAll, Budget: 4 * time.Hour, Images: true, Divide: divide},
 			{Name: certified, Doc: "every conformance test, one after the other, with the files of a submission", Expect: expectAll, Budget: 10 * time.Hour, Images: true},
 		},
 		Backends: backends(),
@@ -109,15 +110,42 @@ func runConformance(ctx context.Context, env Env, emit func(result.Case)) error 
 	return specs.run(ctx, env, emit)
 }
 
-// longestFirst puts specs in the order in which they should start.
-func longestFirst(rel *release.Release, names []string) ([]string, error) {
-	minor, err := minorOf(rel.Kubernetes())
+// sharedProcs is the number of processes a cluster that the division reckons
+// with. A plan does not know how many there will be.
+const sharedProcs = 8
+
+// divide spreads conformance specs over clusters so that the last one is done
+// as early as possible.
+func divide(rel *release.Release, names []string, clusters int) ([][]string, error) {
+	queue, err := order(rel, names)
 	if err != nil {
 		return nil, err
+	}
+	var parts [][]string
+	for _, part := range queue.Shard(clusters, sharedProcs) {
+		mine := map[string]bool{}
+		for _, name := range part.Names() {
+			mine[name] = true
+		}
+		parts = append(parts, slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !mine[name] }))
+	}
+	return parts, nil
+}
+
+// longestFirst puts specs in the order in which they should start.
+func longestFirst(rel *release.Release, names []string) ([]string, error) {
+	queue, err := order(rel, names)
+	return queue.Names(), err
+}
+
+func order(rel *release.Release, names []string) (schedule.Queue, error) {
+	minor, err := minorOf(rel.Kubernetes())
+	if err != nil {
+		return schedule.Queue{}, err
 	}
 	medians, err := schedule.Medians(minor)
 	if err != nil {
-		return nil, err
+		return schedule.Queue{}, err
 	}
-	return schedule.Order(names, schedule.NewEstimates(medians)).Names(), nil
+	return schedule.Order(names, schedule.NewEstimates(medians)), nil
 }

@@ -185,3 +185,38 @@ func TestIn(t *testing.T) {
 		}
 	}
 }
+
+// Every conformance spec is on one of the clusters, and none of them has much
+// more to do than another.
+func TestDivide(t *testing.T) {
+	rel := releaseOf("v1.34.4")
+	all, err := expectAll(rel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for clusters := 1; clusters <= 4; clusters++ {
+		parts, err := divide(rel, all, clusters)
+		if err != nil || len(parts) != clusters {
+			t.Fatalf("%d clusters: %d parts, %v", clusters, len(parts), err)
+		}
+		whole, err := order(rel, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, part := range parts {
+			queue, err := order(rel, part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took, ideal := queue.Bound(sharedProcs), whole.ShardBound(clusters, sharedProcs); took > 1.1*ideal {
+				t.Errorf("%d clusters: part %d needs %.0f s, and %.0f s could do", clusters, i, took, ideal)
+			}
+		}
+		if got, want := slices.Sorted(slices.Values(slices.Concat(parts...))), slices.Sorted(slices.Values(all)); !slices.Equal(got, want) {
+			t.Errorf("%d clusters: %d specs of %d", clusters, len(got), len(want))
+		}
+	}
+	if _, err := divide(releaseOf("latest"), all, 2); err == nil {
+		t.Error("a release without a version was divided")
+	}
+}

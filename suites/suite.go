@@ -42,6 +42,9 @@ type Mode struct {
 	Doc    string
 	Expect func(rel *release.Release) ([]string, error) // as a suite's
 	Budget time.Duration                                // 0 leaves it to the plan
+	// Divide spreads expected cases over clusters, each case on one of them; nil
+	// where they belong together. It may leave clusters without any.
+	Divide func(rel *release.Release, expected []string, clusters int) ([][]string, error)
 	// Images says that the cases run images that are no part of a release.
 	Images bool
 }

@@ -21,7 +21,7 @@ func TestEveryFlagOfRunHasItsVariable(t *testing.T) {
 		"selector": "arch=amd64", "only": "debian", "tier": "gate", "as-of": "2026-01-01",
 		"strength": "2", "optimize": "1s", "seed": "7",
 		"inventory": "i.yaml", "trust-new-host-keys": "true", "kubeconfig": "k.yaml", "context": "prod", "base-url": "https://example.org", "allow-unbound": "true", "image-registry": "r.example/x",
-		"results": "there", "grace": "1m0s", "retries": "2", "reruns": "3", "workers": "3", "force-invalid": "true", "procs": "4", "parallel": "3", "keep": "true", "collect": "1", "no-live": "true",
+		"results": "there", "grace": "1m0s", "retries": "2", "reruns": "3", "workers": "3", "clusters": "2", "force-invalid": "true", "procs": "4", "parallel": "3", "keep": "true", "collect": "1", "no-live": "true",
 	}
 	w := wiring{lookup: func(name string) (string, bool) {
 		for flag, value := range values {

@@ -190,6 +190,9 @@ func (o *planOptions) draft(ctx context.Context, w workshop, s selected) (run.Pl
 	c.MadeImages = o.decideImages(ctx, c)
 	plan, err := run.Draft(c, refs)
 	plan.AsOf, plan.Matrix = s.request.AsOf, s.matrix.File
+	if o.clusters > 1 {
+		plan.Clusters = o.clusters
+	}
 	for i, required := range s.matrix.Required(s.Cells) {
 		if i < len(plan.Cells) {
 			plan.Cells[i].Required = required

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -372,6 +373,25 @@ func TestPlanSchemaHasEveryField(t *testing.T) {
 		}
 		for name := range fields {
 			t.Errorf("the schema lacks %s of %T", name, pair.of)
+		}
+	}
+}
+
+// Spreading cells is for suites that can be divided, and within reason.
+func TestClustersFlag(t *testing.T) {
+	w := newWorld(t)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--clusters", "0", "--conformance", "full"}, "--clusters is 0, and is 1 to 64"},
+		{[]string{"--clusters", "65", "--conformance", "full"}, "--clusters is 65, and is 1 to 64"},
+		{[]string{"--clusters", "2"}, "--clusters goes with --conformance full"},
+		{[]string{"--clusters", "2", "--conformance", "certified"}, "--clusters goes with --conformance full"},
+	} {
+		said := w.call(context.Background(), append([]string{"plan", "-f", w.file("matrix.yaml"), "--results", w.file("results")}, test.args...)...)
+		if said.code != 2 || !strings.Contains(said.stderr, test.want) {
+			t.Errorf("%q: exit code %d, %s", test.args, said.code, said.stderr)
 		}
 	}
 }

@@ -65,6 +65,9 @@ func planSummary(plan run.Plan, of counts) []string {
 		suites = append(suites, s.Name)
 	}
 	lines = append(lines, fmt.Sprintf("in each: %s, on a control plane and %s", strings.Join(suites, ", "), plural(plan.Workers, "worker")))
+	if plan.Clusters > 1 {
+		lines = append(lines, fmt.Sprintf("each cell is spread over %d clusters when it is run, with a share of its tests on each", plan.Clusters))
+	}
 	if plan.Shard != "" {
 		lines = append(lines, "part "+plan.Shard+" of a larger plan")
 	}

@@ -250,6 +250,9 @@ func (o *runOptions) compile(ctx context.Context, w workshop, s selected, ui con
 	if plan.Guarantee, err = s.guaranteed(ctx, plan); err != nil {
 		return run.Plan{}, nil, err
 	}
+	if plan, err = plan.Divided(o.clusters, g.byVersion, w.suite); err != nil {
+		return run.Plan{}, nil, &usageError{err}
+	}
 	if plan, err = plan.Sealed(); err != nil {
 		return run.Plan{}, nil, err
 	}

@@ -38,6 +38,7 @@ type choice struct {
 	plugins                      []string          // files
 	definitions                  map[string]string // of plugins, by the names of their suites
 	workers, retries, reruns     int
+	clusters                     int
 	allowUnbound, forceInvalid   bool
 	imageRegistry                string
 	strength                     int
@@ -73,6 +74,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	allowUnboundFlag(cmd, &c.allowUnbound)
 	policyFlag(cmd, &c.policy, "policy file: what is tolerated (default: nothing, matrix/policy/default.yaml)")
 	f.IntVar(&c.workers, "workers", 0, "worker nodes beside the control plane (default: the matrix's)")
+	f.IntVar(&c.clusters, "clusters", 1, "with --conformance full, spread the tests of each cell over so many clusters")
 	f.IntVar(&c.retries, "retries", 1, "how often a cell is tried again, with new resources, after a fault of the infrastructure")
 	f.IntVar(&c.reruns, "reruns", 1, "how often a test that did not pass is tried again, unless more than 10 did not; that it passed only then is counted")
 }
@@ -99,6 +101,9 @@ func (c *choice) request() (matrix.Request, error) {
 	}
 	return r, nil
 }
+
+// mostClusters bounds what a slip of the finger can ask for.
+const mostClusters = 64
 
 // selected is what the flags select of a matrix.
 type selected struct {
@@ -186,6 +191,12 @@ func (s selected) leftOut() []string {
 func (o *runOptions) chooseCells(ctx context.Context, w workshop) (selected, error) {
 	if o.workers < 0 || o.retries < 0 || o.reruns < 0 {
 		return selected{}, usagef("--workers, --retries and --reruns cannot be negative")
+	}
+	if o.clusters < 1 || o.clusters > mostClusters {
+		return selected{}, usagef("--clusters is %d, and is 1 to %d", o.clusters, mostClusters)
+	}
+	if o.clusters > 1 && o.conformance != "full" {
+		return selected{}, usagef("--clusters goes with --conformance full: the other ways to run it belong on one cluster")
 	}
 	if err := o.readPlugins(); err != nil {
 		return selected{}, err

@@ -63,8 +63,9 @@ func Adopt(saved Plan, c Compilation) (Plan, error) {
 	if err != nil {
 		return plan, err
 	}
+	base := saved.undivided()
 	for i := range plan.Cells {
-		cell, was := &plan.Cells[i], saved.Cells[i]
+		cell, was := &plan.Cells[i], base[i]
 		if was.Release.Digest != "" && was.Release != cell.Release {
 			return plan, fmt.Errorf("cell %s: the plan is for the release %s with digest %s, and what is there now is %s with %s",
 				cell.ID, was.Release.Name, was.Release.Digest, cell.Release.Name, cell.Release.Digest)
@@ -81,6 +82,12 @@ func Adopt(saved Plan, c Compilation) (Plan, error) {
 	}
 	plan.Budgets, plan.Excluded, plan.Guarantee = saved.Budgets, saved.Excluded, saved.Guarantee
 	plan.AsOf, plan.Matrix, plan.Shard, plan.From = saved.AsOf, saved.Matrix, saved.Shard, saved.Hash
+	if plan, err = plan.Divided(saved.Clusters, c.Releases, c.Suite); err != nil {
+		return plan, err
+	}
+	if err := saved.sameParts(plan); err != nil {
+		return plan, err
+	}
 	return plan.Sealed()
 }
 
@@ -97,6 +104,10 @@ func (p Plan) whole() error {
 	if p.Workers < 0 || p.Retries < 0 || p.Reruns < 0 {
 		problems = append(problems, errors.New("its workers, retries and reruns cannot be negative"))
 	}
+	if p.Clusters < 0 {
+		problems = append(problems, errors.New("its clusters cannot be negative"))
+	}
+	problems = append(problems, p.wholeCells())
 	if b := p.Budgets; min(b.Up, b.Identify, b.Suite, b.Collect, b.Down) < 1 {
 		problems = append(problems, errors.New("its budgets leave no time for a phase"))
 	}
@@ -121,10 +132,11 @@ func sameComponents(saved, now []result.ComponentRef) bool {
 	})
 }
 
-// MatrixCells are the plan's cells as the matrix has them.
+// MatrixCells are the plan's cells as the matrix has them, undivided.
 func (p Plan) MatrixCells() []matrix.Cell {
-	cells := make([]matrix.Cell, len(p.Cells))
-	for i, c := range p.Cells {
+	whole := p.undivided()
+	cells := make([]matrix.Cell, len(whole))
+	for i, c := range whole {
 		cells[i] = matrix.Cell{ID: c.ID, Values: c.Values}
 	}
 	return cells

@@ -37,10 +37,12 @@ type world struct {
 	parts   map[result.ComponentRef]*release.Release
 	budgets Budgets
 	retries int
-	policy  result.Policy
-	guard   func() error // of the journal
-	deps    Deps
-	journal string
+	// clusters is over how many each cell is spread; 0 is one.
+	clusters int
+	policy   result.Policy
+	guard    func() error // of the journal
+	deps     Deps
+	journal  string
 	// runs names the release that the nodes say they run. It changes while
 	// they are asked in one test, hence the lock.
 	mu   sync.Mutex
@@ -146,6 +148,9 @@ func (w *world) plan() Plan {
 	w.t.Helper()
 	plan, err := Compile(w.compilation())
 	if err != nil {
+		w.t.Fatal(err)
+	}
+	if plan, err = plan.Divided(w.clusters, w.compilation().Releases, w.suite); err != nil {
 		w.t.Fatal(err)
 	}
 	plan.Budgets, plan.Retries = w.budgets, w.retries

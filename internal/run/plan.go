@@ -48,6 +48,9 @@ type Plan struct {
 	// the file. Plans from before this was kept have neither.
 	AsOf   string `json:"asOf,omitempty"`
 	Matrix string `json:"matrix,omitempty"`
+	// Clusters is over how many clusters each cell is spread, or is still to
+	// be; 0 and 1 are the same.
+	Clusters int `json:"clusters,omitempty"`
 	// Shard is which part of a larger plan this is, e.g. "2/5", or "".
 	Shard string `json:"shard,omitempty"`
 	// Guarantee says what the cells stand for. Plans from before this was kept
