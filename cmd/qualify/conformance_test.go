@@ -103,6 +103,13 @@ func TestDecideImages(t *testing.T) {
 	}
 }
 
+func TestPlanTellsOfMadeImages(t *testing.T) {
+	made := run.PlanCell{Components: []result.ComponentRef{{Name: result.TestImages, Version: "v1.34.4"}}, Required: true}
+	if got := cellNote(made); got != "required; tests run images that are made here" {
+		t.Error(got)
+	}
+}
+
 // What a release has of the listed images goes with those that are made.
 func TestListedOf(t *testing.T) {
 	rel := candidate()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/planning"
+	"github.com/qualify-dev/qualify/internal/result"
 	"github.com/qualify-dev/qualify/internal/run"
 )
 
@@ -45,6 +46,11 @@ func cellNote(c run.PlanCell) string {
 	var notes []string
 	if c.Required {
 		notes = append(notes, "required")
+	}
+	for _, part := range c.Components {
+		if part.Name == result.TestImages {
+			notes = append(notes, "tests run images that are made here")
+		}
 	}
 	if c.Forced != "" {
 		notes = append(notes, "forced: "+c.Forced)

@@ -92,13 +92,15 @@ func TestBusyboxFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh := 0
+	links := map[string]int{}
 	for _, f := range files {
-		if f.Path == "bin/sh" && f.Link == "/bin/busybox" {
-			sh++
+		if f.Link == "/bin/busybox" {
+			links[f.Path]++
 		}
 	}
-	if sh != 1 {
-		t.Errorf("%d shells", sh)
+	for _, place := range []string{"bin/sh", "sbin/init", "bin/init", "usr/bin/a7", "bin/a7"} {
+		if links[place] != 1 {
+			t.Errorf("%s is there %d times", place, links[place])
+		}
 	}
 }

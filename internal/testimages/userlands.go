@@ -54,7 +54,11 @@ func busyboxFiles(p parts) ([]source.File, error) {
 		{Path: "var/www", Dir: true, Mode: 0o755},
 	}
 	for _, place := range places {
-		files = append(files, source.File{Path: place, Link: path.Join("/bin", "busybox")})
+		files = append(files, source.File{Path: place, Link: "/bin/busybox"})
+		// The upstream image has every program in /bin, and specs name them there.
+		if inBin := path.Join("bin", path.Base(place)); inBin != place {
+			files = append(files, source.File{Path: inBin, Link: "/bin/busybox"})
+		}
 	}
 	return files, nil
 }
