@@ -189,7 +189,7 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 	if err != nil {
 		return nil, err
 	}
-	prepare := preparer{rel: spec.Release, store: p.cfg.Store, os: os}
+	prepare := preparer{rel: spec.Release, store: p.cfg.Store, os: os, parts: spec.Components, digests: &digests{}}
 	if !ownRuntime(spec.Cell) {
 		if prepare.runtime, err = runtimeOf(spec.Components); err != nil {
 			return nil, err
