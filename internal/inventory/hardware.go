@@ -11,9 +11,10 @@ import (
 )
 
 // fromHardware reads the CSV that EKS Anywhere's bare metal provider takes.
-// Its hosts are addressed by their future addresses; BMCs, disks and network
-// settings are for a provider that installs the operating system, which we
-// do not. The password of a BMC is neither carried over nor told.
+// Its hosts are addressed by their future addresses; disks and network settings
+// are for a provider that installs the operating system, which we do not. The
+// password of a BMC is neither carried over nor told: a file is named where it
+// belongs.
 func fromHardware(data []byte) (*Imported, error) {
 	table := csv.NewReader(bytes.NewReader(data))
 	table.TrimLeadingSpace = true
@@ -70,8 +71,17 @@ func (in *Imported) machine(machine map[string]string) {
 			h.Labels[key] = value
 		}
 	}
+	carried := []string{"hostname", "ip_address", "labels"}
+	if address, user := machine["bmc_ip"], machine["bmc_username"]; forms["address"].like.MatchString(address) && forms["user"].like.MatchString(user) {
+		h.BMC = &BMC{Address: address, Port: httpsPort, User: user, PasswordFile: name + ".bmc"}
+		carried = append(carried, "bmc_ip", "bmc_username")
+		if machine["bmc_password"] != "" {
+			carried = append(carried, "bmc_password")
+			in.left("machine %s: the password of its BMC; write it into the file %s, which nobody else can read", name, h.BMC.PasswordFile)
+		}
+	}
 	for column, value := range machine {
-		if value != "" && !slices.Contains([]string{"hostname", "ip_address", "labels"}, column) {
+		if value != "" && !slices.Contains(carried, column) {
 			in.left("the column %s", column)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,15 @@ import (
 // a file. It fetches by digest, and need not verify anything. Of an index it
 // need not take more than the image of one architecture.
 type Puller func(ctx context.Context, r *Release, a Asset, arch, file string) error
+
+// NodeImages are the images that nodes hold: those of the components that a
+// cluster of kubeadm, and the suites in it, run. A release of EKS Distro has
+// others, storage drivers and such, that nobody starts here.
+func (r *Release) NodeImages() []Asset {
+	return slices.DeleteFunc(r.Images(), func(a Asset) bool {
+		return !slices.Contains([]string{"kubernetes", "kube-proxy", "etcd", "coredns", "kubernetes-test"}, a.Component)
+	})
+}
 
 // Image returns the path of an OCI archive with an image of the release,
 // verified by the digest in the manifest. One without a digest is refused,

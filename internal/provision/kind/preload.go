@@ -6,17 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/release"
 )
-
-// onNodes are the components whose images a cluster of kubeadm, and the suites
-// in it, run. A release of EKS Distro has others, storage drivers and such,
-// that nobody starts here.
-var onNodes = []string{"kubernetes", "kube-proxy", "etcd", "coredns", "kubernetes-test"}
 
 // held is an image that a node holds, and what it is a part of.
 type held struct {
@@ -27,10 +21,8 @@ type held struct {
 // images are those of the release, and of what is beside it, that a node holds.
 func (l *nodeLayout) images() []held {
 	var all []held
-	for _, a := range l.rel.Images() {
-		if slices.Contains(onNodes, a.Component) {
-			all = append(all, held{a, l.rel})
-		}
+	for _, a := range l.rel.NodeImages() {
+		all = append(all, held{a, l.rel})
 	}
 	for _, part := range l.parts {
 		for _, a := range part.Images() {

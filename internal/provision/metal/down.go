@@ -12,6 +12,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
+	"github.com/qualify-dev/qualify/internal/nodeos"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/remote"
 )
@@ -125,18 +126,24 @@ func (p *provisioner) Down(ctx context.Context, lease provision.Lease) error {
 
 // giveBack undoes what was done to one host.
 func giveBack(ctx context.Context, m *machine, lease provision.Lease) error {
-	out, err := m.remote.Root(guard(lease)).Exec(ctx, cluster.Command("head", "-c", "65537", "/etc/os-release"))
+	os, err := systemOn(ctx, m.remote.Root(guard(lease)))
 	if err != nil {
 		return err
-	}
-	os, err := systemOf(string(out.Stdout))
-	if err != nil {
-		return err
-	}
-	if os.Host == nil {
-		return fmt.Errorf("%s cannot be made a node: %s", os.Name, os.NoHost)
 	}
 	return undo(ctx, m, lease, os)
+}
+
+// systemOn asks a host what it runs: it must be something that can be a node.
+func systemOn(ctx context.Context, root remote.Root) (nodeos.OS, error) {
+	out, err := root.Exec(ctx, cluster.Command("head", "-c", "65537", "/etc/os-release"))
+	if err != nil {
+		return nodeos.OS{}, err
+	}
+	os, err := systemOf(string(out.Stdout))
+	if err == nil && os.Host == nil {
+		err = fmt.Errorf("%s cannot be made a node: %s", os.Name, os.NoHost)
+	}
+	return os, err
 }
 
 // Collect writes what the hosts of the lease tell of themselves into dir; see

@@ -104,7 +104,7 @@ func TestRealHostPrepared(t *testing.T) {
 	if err := take(ctx, m.remote.Root(remote.Guard{}), testLease("q-other")); !errors.Is(err, errHeld) || !strings.Contains(err.Error(), "by lease q-prepared of run run-1") {
 		t.Errorf("a host that is held: %v", err)
 	}
-	prepare := preparer{rel: rel, store: f.cfg.Store, os: os}
+	prepare := preparer{rel: rel, store: f.cfg.Store, os: os, digests: &digests{}}
 	for _, round := range []string{"first", "again"} {
 		start := time.Now()
 		if err := prepare.node(ctx, m, m.remote.Root(worker(lease)), "# no configuration\n"); err != nil {

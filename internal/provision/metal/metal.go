@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/bootstrap"
@@ -72,6 +73,9 @@ type provisioner struct {
 	inv     *inventory.Inventory
 	options remote.Options
 	first   *remote.FirstUse // nil unless the user wants new keys to be trusted
+	// taken are the hosts that this process took, by lease: what stands on a host
+	// cannot be read while it hangs.
+	taken sync.Map
 	// switching bounds what is waited for when a host's power is switched.
 	switching power.Options
 }
@@ -176,6 +180,7 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 	for _, m := range machines {
 		hosts = append(hosts, m.Name)
 	}
+	p.taken.Store(lease.Name, hosts)
 	err = remote.Each(len(machines), func(i int) error { return claimHost(ctx, machines[i], lease, os, hosts...) })
 	if err != nil {
 		return nil, err
@@ -189,7 +194,7 @@ func (p *provisioner) up(ctx context.Context, machines []*machine, lease provisi
 	if err != nil {
 		return nil, err
 	}
-	prepare := preparer{rel: spec.Release, store: p.cfg.Store, os: os}
+	prepare := preparer{rel: spec.Release, store: p.cfg.Store, os: os, parts: spec.Components, digests: &digests{}}
 	if !ownRuntime(spec.Cell) {
 		if prepare.runtime, err = runtimeOf(spec.Components); err != nil {
 			return nil, err

@@ -116,10 +116,16 @@ func silent(err error) bool {
 }
 
 // recover starts those hosts of a lease anew that do not answer, and returns
-// whether there were any. Which hosts they are stands on the others: only
-// these, and of them only those whose owner has allowed it.
+// whether there were any. Which hosts they are stands on the others,
+// and is known to who took them: only these, and of them only those whose owner
+// has allowed it.
 func (p *provisioner) recover(ctx context.Context, machines []*machine, answered []held, lease provision.Lease) (bool, error) {
 	ours := map[string]bool{}
+	if names, ok := p.taken.Load(lease.Name); ok {
+		for _, name := range names.([]string) {
+			ours[name] = true
+		}
+	}
 	for _, h := range answered {
 		if h.claim.Lease.Name == lease.Name {
 			for _, name := range h.claim.Hosts {

@@ -100,6 +100,27 @@ func TestAHungHostIsRecovered(t *testing.T) {
 	}
 }
 
+// A host that is the only one of its lease is known to who took it, and to
+// nobody else.
+func TestAHungHostAlone(t *testing.T) {
+	f := newShams(t, 1)
+	b := f.powered(t, true)
+	before := f.files(t)
+	lease := testLease("q-alone")
+	p := f.patient(t)
+	if _, err := p.Up(soon(t), lease, f.spec(t.TempDir())); err != nil {
+		t.Fatal(err)
+	}
+	f.hosts[0].server.Away(true)
+	if err := f.patient(t).Down(soon(t), lease); err == nil || len(b.Asked()) > 0 {
+		t.Errorf("another process: %v, asked for %q", err, b.Asked())
+	}
+	if err := p.Down(soon(t), lease); err != nil || len(b.Asked()) != 1 {
+		t.Errorf("who took it: %v, asked for %q", err, b.Asked())
+	}
+	f.unchanged(t, before)
+}
+
 // A host that answers and refuses is not started anew: it does not hang.
 func TestAHostThatRefusesIsNotStarted(t *testing.T) {
 	f := newShams(t, 2)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +24,10 @@ type preparer struct {
 	os    nodeos.OS
 	// runtime is brought in place of the system's own; nil where that runs.
 	runtime *release.Release
+	// parts are what the nodes are given beside the release; their images go
+	// to all nodes.
+	parts   []*release.Release
+	digests *digests
 }
 
 // system brings the operating system to where a node can run: packages,
@@ -102,22 +105,31 @@ func (p preparer) asset(ctx context.Context, root remote.Root, name string) (str
 }
 
 func (p preparer) assetOf(ctx context.Context, root remote.Root, of *release.Release, name string) (string, error) {
-	asset, err := of.Asset(name)
-	if err != nil {
-		return "", err
-	}
 	local, err := p.store.Fetch(ctx, of, name)
 	if err != nil {
 		return "", err
 	}
-	at := home + "/stage/" + asset.SHA256
-	return at, root.Stage(ctx, local, asset.SHA256, at)
+	return p.stage(ctx, root, local)
+}
+
+// stage sends a verified file of the store to its place on the host.
+func (p preparer) stage(ctx context.Context, root remote.Root, local string) (string, error) {
+	sum, err := p.digests.of(local)
+	if err != nil {
+		return "", err
+	}
+	at := home + "/stage/" + sum
+	return at, root.Stage(ctx, local, sum, at)
 }
 
 // programs puts the release's programs and CNI plugins in place.
 func (p preparer) programs(ctx context.Context, root remote.Root, arch string) error {
 	err := sideBySide(ctx, []string{"kubelet", "kubeadm", "kubectl"}, func(ctx context.Context, name string) error {
-		at, err := p.asset(ctx, root, "bin/linux/"+arch+"/"+name)
+		local, _, err := p.store.Program(ctx, p.rel, arch, name)
+		if err != nil {
+			return err
+		}
+		at, err := p.stage(ctx, root, local)
 		if err != nil {
 			return err
 		}
@@ -163,44 +175,6 @@ func sideBySide[T any](ctx context.Context, all []T, do func(context.Context, T)
 		work.Go(func() error { return do(ctx, one) })
 	}
 	return work.Wait()
-}
-
-// controlPlaneImages are those that no worker runs.
-var controlPlaneImages = []string{"kube-apiserver-image", "kube-controller-manager-image", "kube-scheduler-image", "etcd-image"}
-
-// images imports the images that the node runs into its containerd, and proves
-// that it holds the digests of the manifest.
-func (p preparer) images(ctx context.Context, m *machine, root remote.Root) error {
-	var needed []release.Asset
-	for _, image := range p.rel.Images() {
-		if m.Role == inventory.ControlPlane || !slices.Contains(controlPlaneImages, image.Name) {
-			needed = append(needed, image)
-		}
-	}
-	err := sideBySide(ctx, needed, func(ctx context.Context, image release.Asset) error {
-		at, err := p.asset(ctx, root, "bin/linux/"+m.facts.arch+"/"+strings.TrimSuffix(image.Name, "-image")+".tar")
-		if err != nil {
-			return fmt.Errorf("image %s: %w", image.URI, err)
-		}
-		// Unpacking is left to the one who first needs it.
-		if _, err := root.Exec(ctx, cluster.Command("ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "--no-unpack", at)); err != nil {
-			return fmt.Errorf("importing image %s: %w", image.URI, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	held, err := cluster.Images(ctx, root)
-	if err != nil {
-		return err
-	}
-	for _, image := range needed {
-		if held[image.URI] != image.Digest {
-			return fmt.Errorf("image %s on the host has digest %q, the release says %s", image.URI, held[image.URI], image.Digest)
-		}
-	}
-	return nil
 }
 
 // node makes a host one that kubeadm can work on.

@@ -20,8 +20,8 @@ const (
 )
 
 // restart boots a machine of the lease, waits until it answers from another
-// boot, and puts back what does not outlive one: settings of the kernel, and
-// the pod network. See cluster.Node.
+// boot, and puts back what does not outlive one: settings of the kernel, what is
+// stopped of the system's guards, and the pod network. See cluster.Node.
 func restart(ctx context.Context, m *machine, lease provision.Lease, c *cluster.Cluster) error {
 	root := m.remote.Root(worker(lease))
 	before, err := cluster.Boot(ctx, root)
@@ -35,8 +35,12 @@ func restart(ctx context.Context, m *machine, lease provision.Lease, c *cluster.
 	if err := back(ctx, m, root, before); err != nil {
 		return fmt.Errorf("restarting host %s: %w", m.Name, err)
 	}
-	if _, err := root.Exec(ctx, cluster.Script(kernelScript())); err != nil {
-		return fmt.Errorf("setting up the kernel of host %s again: %w", m.Name, err)
+	os, err := systemOn(ctx, root)
+	if err == nil {
+		_, err = root.Exec(ctx, cluster.Command("sh", "-euc", kernelScript()+os.Host.Prepare()))
+	}
+	if err != nil {
+		return fmt.Errorf("setting up host %s again: %w", m.Name, err)
 	}
 	return bootstrap.Rewire(ctx, c.Nodes, c.Kubeconfig)
 }

@@ -269,13 +269,43 @@ func shamRelease(t testing.TB) *release.Release {
 	archive("bin/linux/amd64/kubectl", []byte("#!/bin/sh\n# kubectl\n"))
 	archive("cni-plugins-linux-amd64-v1.9.1.tar.gz", plugins(t, "ptp", "host-local", "portmap"))
 	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "pause", "etcd", "coredns"} {
-		sum := sha256.Sum256([]byte(name))
-		digest := "sha256:" + hex.EncodeToString(sum[:])
 		uri := "registry.example/" + name + ":v1"
-		archive("bin/linux/amd64/"+name+".tar", []byte(uri+" type "+digest+"\n"))
+		data, digest := ociArchive(t, uri)
+		archive("bin/linux/amd64/"+name+".tar", data)
 		c.Assets = append(c.Assets, release.Asset{Component: c.Name, Name: name + "-image", Type: release.Image, URI: uri, Digest: digest})
 	}
 	return &release.Release{Name: "sham", Components: []release.Component{c}}
+}
+
+// ociArchive is an archive of an image without layers, and the image's digest.
+// For the sham ctr it has a line of what it lists then.
+func ociArchive(t testing.TB, uri string) (data []byte, digest string) {
+	t.Helper()
+	named := func(text string) (string, string) {
+		sum := sha256.Sum256([]byte(text))
+		return "sha256:" + hex.EncodeToString(sum[:]), "blobs/sha256/" + hex.EncodeToString(sum[:])
+	}
+	config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","config":{"Labels":{"of":%q}}}`, uri)
+	configDigest, configFile := named(config)
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},"layers":[]}`, configDigest, len(config))
+	digest, manifestFile := named(manifest)
+	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":%q,"size":%d}]}`, digest, len(manifest))
+	var b bytes.Buffer
+	out := tar.NewWriter(&b)
+	for _, entry := range [][2]string{
+		{"oci-layout", `{"imageLayoutVersion":"1.0.0"}`}, {"index.json", index}, {manifestFile, manifest}, {configFile, config}, {"sham-images", uri + " type " + digest + "\n"},
+	} {
+		if err := out.WriteHeader(&tar.Header{Name: entry[0], Mode: 0o644, Size: int64(len(entry[1])), Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(out, entry[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), digest
 }
 
 // plugins is an archive of files.
