@@ -101,7 +101,7 @@ func TestRealHostPrepared(t *testing.T) {
 	if err := claimHost(ctx, m, lease, os); err != nil {
 		t.Fatal(err)
 	}
-	if err := take(ctx, m.remote.Root(remote.Guard{}), testLease("q-other")); !errors.Is(err, errHeld) || !strings.Contains(err.Error(), "by lease q-prepared of run run-1") {
+	if err := take(ctx, m.remote.Root(remote.Guard{}), testLease("q-other")); !errors.Is(err, errHeld) || !strings.Contains(err.Error(), "by lease "+lease.Name+" of run run-1") {
 		t.Errorf("a host that is held: %v", err)
 	}
 	prepare := preparer{rel: rel, store: f.cfg.Store, os: os, digests: &digests{}}

@@ -25,6 +25,9 @@ import (
 	"github.com/qualify-dev/qualify/internal/sink"
 )
 
+// tokenForm is how a token for joining looks in a configuration.
+var tokenForm = regexp.MustCompile(`"[a-z0-9]{6}\.[a-z0-9]{16}"`)
+
 // files are all files of the hosts with their modes and contents.
 func (f *fleetOfShams) files(t *testing.T) []string {
 	t.Helper()
@@ -218,7 +221,7 @@ func TestTheNetworkIsAwayForAWhile(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), "JoinConfiguration") {
 		t.Errorf("kubeadm's log: %v", err)
 	}
-	if token := regexp.MustCompile(`"[a-z0-9]{6}\.[a-z0-9]{16}"`).Find(log); token != nil {
+	if token := tokenForm.Find(log); token != nil {
 		t.Errorf("the log has the token %s", token)
 	}
 	if err := f.instance(t).Down(soon(t), lease); err != nil {
@@ -315,6 +318,10 @@ func TestTheRunnerIsKilledAtEachStep(t *testing.T) {
 			close(started)
 			if err := child.Wait(); err == nil || child.ProcessState.Exited() {
 				t.Fatalf("the runner ended by itself: %v, %s", err, said.String())
+			}
+			log, _ := os.ReadFile(filepath.Join(dir, "kubeadm.log")) // not there before kubeadm is
+			if text := said.String() + string(log); strings.Contains(text, password) || tokenForm.MatchString(text) {
+				t.Errorf("a secret is in the output: %s", text)
 			}
 			// What was sent last may still run: it began before the kill.
 			held, err := list(soon(t), f.cfg)

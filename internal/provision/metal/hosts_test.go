@@ -2,6 +2,7 @@ package metal
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -162,9 +163,14 @@ func candidate(t testing.TB) (*release.Release, cache.Cache) {
 	return rel, c
 }
 
+// process is in the names of leases: sham hosts share one table of processes,
+// also with those of other tests on this machine, and what runs of a lease is
+// killed by its name.
+var process = strings.ToLower(rand.Text()[:8])
+
 func testLease(name string) provision.Lease {
 	return provision.Lease{
-		Name: name, Run: "run-1", Cell: "cell-1", Owner: "metal-test/1", Home: "/nowhere",
+		Name: name + "-" + process, Run: "run-1", Cell: "cell-1", Owner: "metal-test/1", Home: "/nowhere",
 		Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second),
 	}
 }

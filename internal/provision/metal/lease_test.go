@@ -38,14 +38,14 @@ func TestTakenOnce(t *testing.T) {
 		}
 	}
 	held, err := holder(soon(t), m.remote.Root(remote.Guard{}))
-	if err != nil || held == nil || held.Lease.Name != winner || held.Lease.Run != "run-1" {
+	if err != nil || held == nil || held.Lease.Name != testLease(winner).Name || held.Lease.Run != "run-1" {
 		t.Fatalf("%s has the host, which says %+v, %v", winner, held, err)
 	}
 	for i, err := range errs {
 		if names[i] == winner {
 			continue
 		}
-		if !errors.Is(err, errHeld) || !strings.Contains(err.Error(), "by lease "+winner+" of run run-1, by metal-test/1") {
+		if !errors.Is(err, errHeld) || !strings.Contains(err.Error(), "by lease "+testLease(winner).Name+" of run run-1, by metal-test/1") {
 			t.Errorf("%s: %v", names[i], err)
 		}
 		if _, err := m.remote.Root(worker(testLease(names[i]))).Exec(soon(t), cluster.Command("true")); !errors.Is(err, remote.ErrRefused) {

@@ -288,10 +288,6 @@ func nothing(s subject) {
 // two brings up two clusters at a time, where that is allowed, and sees that
 // the end of one leaves the other alone.
 func two(s subject) {
-	if s.Entry.Capacity < 2 {
-		s.t.Logf("one at a time: the entry's capacity is %d", s.Entry.Capacity)
-		return
-	}
 	p := s.instance()
 	leases := []provision.Lease{s.lease(), s.lease()}
 	clusters := make([]*cluster.Cluster, len(leases))
@@ -303,6 +299,10 @@ func two(s subject) {
 		both.Go(func() { clusters[i], errs[i] = p.Up(ctx, leases[i], specs[i]) })
 	}
 	both.Wait()
+	if s.Entry.Capacity < 2 {
+		s.apart(p, leases, clusters, errs)
+		return
+	}
 	if err := errors.Join(errs...); err != nil {
 		s.t.Fatalf("up of two at once: %v", err)
 	}
@@ -318,4 +318,37 @@ func two(s subject) {
 		s.t.Errorf("after the end of the other: %v", err)
 	}
 	s.down(p, leases[1])
+}
+
+// apart sees what came of two at once where there is room for one: at most one
+// of them has a cluster, the other blames no release, and when both have let
+// go there is room for a third.
+func (s subject) apart(p provision.Provisioner, leases []provision.Lease, clusters []*cluster.Cluster, errs []error) {
+	s.t.Helper()
+	if errs[0] == nil && errs[1] == nil {
+		s.t.Errorf("there is room for %d, and two were made", s.Entry.Capacity)
+	}
+	for i, err := range errs {
+		var product *provision.ProductError
+		if errors.As(err, &product) {
+			s.t.Errorf("the release is blamed for the other: %v", err)
+		}
+		if err != nil { // the end of one is not the end of the other
+			s.down(p, leases[i])
+		}
+	}
+	for i, err := range errs {
+		if err != nil {
+			continue
+		}
+		if err := s.reachable(clusters[i]); err != nil {
+			s.t.Errorf("after the end of the other: %v", err)
+		}
+		s.down(p, leases[i])
+	}
+	third := s.lease()
+	if err := s.reachable(s.up(p, third)); err != nil {
+		s.t.Errorf("after the end of both: %v", err)
+	}
+	s.down(p, third)
 }
