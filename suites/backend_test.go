@@ -423,3 +423,37 @@ func TestBy(t *testing.T) {
 		}
 	}
 }
+
+// Files that do not fit each other, the exit code or what was asked for are the
+// suite's error; what they agree about is reported all the same.
+func TestTake(t *testing.T) {
+	sample, err := buildSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	const passes, fails = "[sample] passes", "[sample] fails"
+	code := conformanceImage(t, sample, []corev1.EnvVar{
+		{Name: "E2E_FOCUS", Value: " (?:\\[sample\\] passes|\\[sample\\] fails)$"}, {Name: "E2E_PARALLEL", Value: "1"}, {Name: "E2E_EXTRA_GINKGO_ARGS", Value: "-v --procs=1"},
+	}, files)
+	log, junit := files["/tmp/results/e2e.log"], files["/tmp/results/junit_01.xml"]
+	for name, c := range map[string]struct {
+		names []string
+		ran   ran
+		cases int
+		want  string
+	}{
+		"as it was":            {[]string{passes, fails}, ran{junit, log, int(code)}, 2, ""},
+		"with a good end":      {[]string{passes, fails}, ran{junit, log, 0}, 2, "exit code 0 does not fit"},
+		"of fewer":             {[]string{passes}, ran{junit, log, int(code)}, 1, "nobody asked for"},
+		"of more":              {[]string{passes, fails, "[sample] nowhere"}, ran{junit, log, int(code)}, 2, "says nothing of 1 of 3 tests"},
+		"with another log":     {[]string{passes, fails}, ran{junit, []byte("Test Suite Passed\n"), int(code)}, 2, "contradict themselves"},
+		"without a JUnit file": {[]string{passes, fails}, ran{nil, log, int(code)}, 0, "reading junit"},
+	} {
+		env, cases := sampleEnv(t), 0
+		err := take(env, job{names: c.names, try: 1}, c.ran, func(result.Case) { cases++ })
+		if cases != c.cases || (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %d cases, %v; want %d, %q", name, cases, err, c.cases, c.want)
+		}
+	}
+}

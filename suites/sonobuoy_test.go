@@ -55,6 +55,7 @@ func TestPlugin(t *testing.T) {
 		"all are skipped":   {"{status: passed, items: [{name: a, status: skipped}]}", nil, []string{end + " error"}},
 		"one timed out":     {"{status: failed, items: [{name: a, status: passed}, {name: b, status: timeout}]}", nil, []string{"a pass", "b error", end + " error"}},
 		"of its own kind":   {"{status: 'ok: 1', items: [{name: a, status: ok}]}", nil, []string{"a error", end + " error"}},
+		"one is unknown":    {"{status: passed, items: [{name: a, status: passed}, {name: b, status: unknown}]}", nil, []string{"a pass", "b error", end + " error"}},
 		"it says otherwise": {"{status: failed, items: [{name: a, status: passed}]}", nil, []string{"a pass", end + " error"}},
 		"nothing":           {"{status: passed}", nil, []string{"!no results"}},
 		"the end's name":    {"{status: passed, items: [{name: 'tiny: all results', status: passed}]}", nil, []string{"!calls one of its results"}},

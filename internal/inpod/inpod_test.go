@@ -122,7 +122,7 @@ func TestFaultsOfThePod(t *testing.T) {
 		"its files are cut off": {&inpodtest.API{Exec: func(argv []string) ([]byte, int, bool) { return log[:100], 0, argv[0] == "cat" }},
 			func(r *Run) { r.Times.Patience = 50 * time.Millisecond }, "got 100 bytes"},
 		"its files are others": {&inpodtest.API{Exec: func(argv []string) ([]byte, int, bool) {
-			return []byte(strings.Repeat("A long log\n", 5000)), 0, argv[0] == "cat"
+			return []byte(strings.Repeat("A long log\n", 5000)), 0, argv[0] == "cat" && strings.HasSuffix(argv[1], "e2e.log")
 		}}, func(r *Run) { r.Times.Patience = 50 * time.Millisecond }, "with sha256"},
 		"its answers make no sense":       {&inpodtest.API{Exec: func(argv []string) ([]byte, int, bool) { return []byte("?"), 0, argv[0] == "sha256sum" }}, nil, "the pod answered"},
 		"its log is endless":              {&inpodtest.API{Exec: func(argv []string) ([]byte, int, bool) { return []byte("999999999999 x"), 0, argv[0] == "wc" }}, nil, "more than"},
@@ -134,7 +134,9 @@ func TestFaultsOfThePod(t *testing.T) {
 			if c.set != nil {
 				c.set(&r)
 			}
-			_, err := r.Execute(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a guard that is gone must not hang
+			defer cancel()
+			_, err := r.Execute(ctx)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
@@ -274,5 +276,17 @@ func TestProgress(t *testing.T) {
 	}
 	if !slices.Equal(told, []int{1, 2, 3}) {
 		t.Errorf("told %v", told)
+	}
+}
+
+// A line that is sent again with the next connection is the same spec.
+func TestNoSpecIsCountedTwice(t *testing.T) {
+	const one, two = "2026-11-27T10:00:00.1Z • [1.0 seconds]\n", "2026-11-27T10:00:00.2Z • [FAILED] [2.0 seconds]\n"
+	c := counter{tell: func(int) {}}
+	for _, sent := range []string{one, one + two, one + two} {
+		c.read(strings.NewReader(sent))
+	}
+	if c.ended != 2 {
+		t.Errorf("%d specs", c.ended)
 	}
 }

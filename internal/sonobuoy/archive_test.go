@@ -29,6 +29,9 @@ func TestReadArchives(t *testing.T) {
 		if c.want == "" && (err != nil || r.Item.Status != Passed) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %+v, %v; want %q", name, r, err, c.want)
 		}
+		if _, there := r.Files["results"]; there {
+			t.Errorf("%s: a link is taken for a file", name)
+		}
 	}
 }
 

@@ -272,7 +272,9 @@ func TestFaultsOfSonobuoy(t *testing.T) {
 			c.spoil(a)
 			r := a.run(t)
 			r.Times.Patience, r.Times.Startup = 50*time.Millisecond, 500*time.Millisecond
-			if _, err := r.Execute(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a guard that is gone must not hang
+			defer cancel()
+			if _, err := r.Execute(ctx); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if left := a.Left(); len(left) > 0 {
