@@ -85,7 +85,7 @@ func TestRealFaults(t *testing.T) {
 		{"the machine-id of another", "cp /etc/machine-id /tmp/own; echo ID > /etc/machine-id", "cat /tmp/own > /etc/machine-id", nil, "it has the machine-id of host m0"},
 		{"a cluster of somebody else's", "mkdir -p /etc/kubernetes; touch /etc/kubernetes/admin.conf", "rm -r /etc/kubernetes", nil, "it holds a cluster or containers that are not ours: /etc/kubernetes/admin.conf"},
 		{"apt is at work", "sleep 600 9>>/var/lib/dpkg/lock-frontend >/dev/null 2>&1 & echo $! > /tmp/apt", `kill "$(cat /tmp/apt)"`, nil, "another process installs packages"},
-		{"a full disk", "mount -t tmpfs -o size=64k tmpfs /var/cache/apt/archives", "umount /var/cache/apt/archives", nil, "You don't have enough free space in /var/cache/apt/archives"},
+		{"a full disk", "mkdir -p /var/cache/apt/archives; mount -t tmpfs -o size=64k tmpfs /var/cache/apt/archives", "umount /var/cache/apt/archives", nil, "You don't have enough free space in /var/cache/apt/archives"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			write(t, f.cfg.Inventory, string(good))

@@ -181,3 +181,32 @@ func TestRealReboot(t *testing.T) {
 		t.Errorf("qualify: %v", err)
 	}
 }
+
+// A real machine boots anew when it is told to, and is reached again.
+func TestRealHostBoots(t *testing.T) {
+	_, c := candidate(t)
+	f := newFleet(t, c, 2)
+	p := f.instance(t).(*provisioner)
+	machines, end, err := p.connect(p.inv.Hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	for _, m := range machines { // as root, and by sudo
+		root := m.remote.Root(remote.Guard{})
+		before, err := cluster.Boot(ctx, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if _, err := root.Exec(ctx, cluster.Command("systemctl", "--no-block", "reboot")); err != nil && !errors.Is(err, remote.ErrLost) {
+			t.Fatal(err)
+		}
+		if err := back(ctx, m, root, before); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s is back after %.1f s", m.Name, time.Since(start).Seconds())
+	}
+}

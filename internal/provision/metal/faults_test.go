@@ -111,11 +111,17 @@ var steps = map[string]string{
 	"pod network": "MASQUERADE", "ready": "/dev/udp",
 }
 
+// stepLease is the lease of one of several tests at once; see process.
+func stepLease(name, step string) provision.Lease {
+	return testLease(name + "-" + strings.NewReplacer(" ", "-", "'", "").Replace(step))
+}
+
 // A host that dies at any step fails the Up, which blames nobody. What can be
 // given back is; when the host is there again, it is too.
 func TestAHostDiesAtEachStep(t *testing.T) {
 	for step, text := range steps {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			f := newShams(t, 2)
 			before := f.files(t)
 			victim := f.hosts[1]
@@ -123,7 +129,7 @@ func TestAHostDiesAtEachStep(t *testing.T) {
 				victim = f.hosts[0]
 			}
 			victim.at(text, func() { victim.server.Away(true) })
-			lease := testLease("q-dies")
+			lease := stepLease("q-dies", step)
 			// Readiness is waited for: longer than a test wants to.
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
@@ -163,10 +169,11 @@ func TestFaultsOfHosts(t *testing.T) {
 		"held by what is no lease":  {"var/lib/qualify/lease.json", "{}", "it is held by lease unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newShams(t, 2)
 			write(t, filepath.Join(f.hosts[1].root, tt.file), tt.text)
 			before := f.files(t)
-			lease := testLease("q-fault")
+			lease := stepLease("q-fault", name)
 			_, err := f.instance(t).Up(soon(t), lease, f.spec(t.TempDir()))
 			var product *provision.ProductError
 			if err == nil || errors.As(err, &product) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "h1") {
@@ -293,10 +300,11 @@ func TestTheRunnerIsKilledAtEachStep(t *testing.T) {
 	}
 	for step, text := range steps {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			f := newShams(t, 2)
 			before := f.files(t)
 			dir := t.TempDir()
-			lease := testLease("q-killed")
+			lease := stepLease("q-killed", step)
 			told, err := json.Marshal(errand{f.cfg.Inventory, f.cfg.Store.Dir, dir, lease, f.rel, 1})
 			if err != nil {
 				t.Fatal(err)
