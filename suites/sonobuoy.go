@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/qualify-dev/qualify/internal/cncf"
 	"github.com/qualify-dev/qualify/internal/release"
@@ -61,10 +62,14 @@ func (e Env) sonobuoy(ctx context.Context, definition, job string, progress func
 	if err := e.load(ctx, image, e.Cluster.Nodes...); err != nil {
 		return sonobuoy.Results{}, err
 	}
-	return sonobuoy.Run{
+	run := sonobuoy.Run{
 		Kubeconfig: e.Cluster.Kubeconfig, Lease: e.Cluster.Name, Job: job, Image: image.Ref, Kubernetes: e.Release.Kubernetes(),
 		Plugin: []byte(definition), Progress: progress, Times: e.podTimes,
-	}.Execute(ctx)
+	}
+	if end, bounded := ctx.Deadline(); bounded {
+		run.Budget = time.Until(end)
+	}
+	return run.Execute(ctx)
 }
 
 const pluginPrefix = "plugin-"

@@ -68,7 +68,11 @@ func planSummary(plan run.Plan, of counts) []string {
 		plural(len(plan.Cells), "cell"), of.possible, of.raw, plan.Matrix, plan.AsOf, took(total.Seconds), total.USD)}
 	var suites []string
 	for _, s := range plan.Cells[0].Suites {
-		suites = append(suites, s.Name)
+		name := s.Name
+		if s.Backend != "" {
+			name += " by " + s.Backend
+		}
+		suites = append(suites, name)
 	}
 	lines = append(lines, fmt.Sprintf("in each: %s, on a control plane and %s", strings.Join(suites, ", "), plural(plan.Workers, "worker")))
 	if plan.Clusters > 1 {

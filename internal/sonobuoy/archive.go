@@ -32,6 +32,8 @@ const (
 type Results struct {
 	Item  Item              // of the plugin
 	Files map[string][]byte // of its own, by path below its folder: "results/global/junit_01.xml"
+	// suites says that a file of results has suites, and these the tests.
+	suites bool
 }
 
 // Item is a node of Sonobuoy's tree of results.
@@ -90,8 +92,9 @@ func outer(sent []byte, name string) ([]byte, error) {
 
 // read reads what an archive has of one plugin. Nothing of it is written to a disk, so
 // no name and no link in it leads anywhere.
-func read(archive []byte, plugin string) (Results, error) {
-	r := Results{Files: map[string][]byte{}}
+func read(archive []byte, p Plugin) (Results, error) {
+	plugin := p.Name
+	r := Results{Files: map[string][]byte{}, suites: p.suites()}
 	folder, total := "plugins/"+plugin+"/", 0
 	err := walk(archive, func(file string, content io.Reader) error {
 		name, mine := strings.CutPrefix(file, folder)

@@ -10,6 +10,10 @@ import (
 // What an archive leads to stays in memory, and what is damaged is none.
 func TestReadArchives(t *testing.T) {
 	good := packed(t, "plugins/tiny/sonobuoy_results.yaml", twoPassed)
+	p, err := Parse(tiny(t))
+	if err != nil || !p.suites() {
+		t.Fatalf("%+v, %v", p, err)
+	}
 	for name, c := range map[string]struct {
 		archive []byte
 		want    string
@@ -25,7 +29,7 @@ func TestReadArchives(t *testing.T) {
 		"not an archive":   {[]byte("404"), "reading Sonobuoy's archive"},
 		"a wrong checksum": {append(append([]byte(nil), good[:len(good)-8]...), 1, 2, 3, 4, 5, 6, 7, 8), "checksum"},
 	} {
-		r, err := read(c.archive, "tiny")
+		r, err := read(c.archive, p)
 		if c.want == "" && (err != nil || r.Item.Status != Passed) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %+v, %v; want %q", name, r, err, c.want)
 		}
@@ -81,7 +85,7 @@ func deep(n int) Item {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("x"))
 	f.Fuzz(func(t *testing.T, archive []byte) {
-		r, err := read(archive, "tiny")
+		r, err := read(archive, Plugin{Name: "tiny"})
 		if err != nil {
 			return
 		}

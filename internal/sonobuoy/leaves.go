@@ -30,12 +30,13 @@ const (
 )
 
 // Leaves are the single results of a plugin, each under a name of its own. Results of several
-// nodes have the node before their name, without what differs from run to run. An empty file or node is a result that is
-// missing, and is told as one of no known status.
+// nodes have the node before their name, without what differs from run to run. An empty
+// file, suite or node is a result that is missing, and is told as one of no known status: Sonobuoy
+// calls a suite without tests passed.
 func (r Results) Leaves(lease string) ([]Leaf, error) {
 	var all []Leaf
-	var walk func(item Item, node string, depth int) error
-	walk = func(item Item, node string, depth int) error {
+	var walk func(item Item, node, parent string, depth int) error
+	walk = func(item Item, node, parent string, depth int) error {
 		if depth > mostDepth || len(all) > mostLeaves {
 			return errors.New("the plugin's results are too deep, or too many")
 		}
@@ -44,7 +45,7 @@ func (r Results) Leaves(lease string) ([]Leaf, error) {
 			node = strings.TrimPrefix(item.Name, lease+"-") + ": "
 		}
 		for _, child := range item.Items {
-			if err := walk(child, node, depth+1); err != nil {
+			if err := walk(child, node, kind, depth+1); err != nil {
 				return err
 			}
 		}
@@ -55,15 +56,15 @@ func (r Results) Leaves(lease string) ([]Leaf, error) {
 		switch {
 		case depth == 0:
 			return errors.New("the plugin has no results")
-		case kind == results.MetadataTypeNode, kind == results.MetadataTypeSummary, kind == results.MetadataTypeFile && item.Status == Passed:
-			leaf.Status, leaf.Message = "empty", "there is nothing in it" // a file alone proves nothing
+		case r.suites && parent == results.MetadataTypeFile, kind == results.MetadataTypeNode, kind == results.MetadataTypeSummary, kind == results.MetadataTypeFile && item.Status == Passed:
+			leaf.Status, leaf.Message = "empty", "there are no tests in it" // that a file is there proves nothing
 		default:
 			leaf.Message, leaf.Output = detail(item, results.MetadataDetailsFailure, "error"), detail(item, results.MetadataDetailsOutput, "system-out")
 		}
 		all = append(all, leaf)
 		return nil
 	}
-	if err := walk(r.Item, "", 0); err != nil {
+	if err := walk(r.Item, "", "", 0); err != nil {
 		return nil, err
 	}
 	names := map[string]bool{}

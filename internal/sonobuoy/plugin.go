@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/vmware-tanzu/sonobuoy/pkg/client/results"
 	"github.com/vmware-tanzu/sonobuoy/pkg/plugin/loader"
 	"github.com/vmware-tanzu/sonobuoy/pkg/plugin/manifest"
 	helper "github.com/vmware-tanzu/sonobuoy/pkg/plugin/manifest/helper"
@@ -52,6 +53,12 @@ func Parse(text []byte) (Plugin, error) {
 		return Plugin{}, errors.New("reading the plugin: its spec names no image")
 	}
 	return p, nil
+}
+
+// suites tells whether the plugin's files are JUnit's.
+func (p Plugin) suites() bool {
+	format := p.def.SonobuoyConfig.ResultFormat
+	return format == results.ResultFormatJUnit || format == results.ResultFormatE2E
 }
 
 // Conformance is the plugin that runs the conformance image on a node. It is not Sonobuoy's own:

@@ -83,7 +83,7 @@ func (r Run) Execute(ctx context.Context) (results Results, err error) {
 	if err != nil {
 		return Results{}, fmt.Errorf("fetching Sonobuoy's results: %w", err)
 	}
-	return read(archive, plugin.Name)
+	return read(archive, plugin)
 }
 
 // quiet keeps the libraries from writing to the process's streams, past

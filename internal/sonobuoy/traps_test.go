@@ -1,10 +1,12 @@
 package sonobuoy
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
@@ -159,4 +161,25 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%+v", p)
 		}
 	})
+}
+
+// Left to itself, Sonobuoy gives up after six hours; a certified run may take ten.
+func TestBudgetIsTold(t *testing.T) {
+	for budget, want := range map[time.Duration]string{0: `"timeoutseconds":21600`, 10 * time.Hour: `"timeoutseconds":36000`} {
+		_, w := planned(t, tiny(t))
+		w.Budget = budget
+		objects, err := w.objects()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, o := range objects {
+			if o.GetName() == "sonobuoy-config-cm" {
+				found = strings.Contains(fmt.Sprint(o.Object["data"]), want)
+			}
+		}
+		if !found {
+			t.Errorf("%s is not told", budget)
+		}
+	}
 }
