@@ -49,7 +49,7 @@ func TestConformancePodIsTakenOver(t *testing.T) {
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-p.ended
+	<-p.ended //nolint:errcheck // how it ended is told elsewhere
 	p.again("resume", "latest")
 	// As long as the pod is there, it is the same one.
 	for over := false; !over; {

@@ -98,7 +98,7 @@ func (p *process) again(args ...string) {
 	p.cmd, p.ended = cmd, ended
 	p.t.Cleanup(func() { // where the test gave up on it
 		_ = cmd.Process.Kill()
-		<-ended
+		<-ended //nolint:errcheck // how it ended is told elsewhere
 	})
 }
 

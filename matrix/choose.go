@@ -146,7 +146,7 @@ func (f finder) one(want string) []int {
 		return found
 	}
 	v, ok := parseVersion(want)
-	at := -1
+	var at int
 	switch {
 	case ok && v.full:
 		return f.where(func(has version) bool { return has == v })

@@ -323,7 +323,7 @@ func TestLargeFiles(t *testing.T) {
 		"aliases":   strings.Repeat("- &a a\n", 140_000),
 		"sequences": strings.Repeat("- ", 500_000),
 	} {
-		t.Run(name, func(t *testing.T) { problems(t, bad) })
+		t.Run(name, func(t *testing.T) { _ = problems(t, bad) })
 	}
 	if took := cpuSeconds(t) - start; took > 60 {
 		t.Errorf("it took %.0f s of processor time", took)

@@ -17,12 +17,11 @@ import (
 
 // bootWorld answers as a cluster of sham nodes does, whose kubectl is ours.
 type bootWorld struct {
-	boots   map[string]int // by node
-	token   string
-	changed string // namespace
-	gone    bool   // the namespace
-	faults  map[string]bool
-	order   []string
+	boots  map[string]int // by node
+	token  string
+	gone   bool // the namespace
+	faults map[string]bool
+	order  []string
 }
 
 func (w *bootWorld) node(name string, role cluster.Role) cluster.Node {

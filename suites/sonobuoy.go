@@ -25,7 +25,7 @@ func bySonobuoy() Backend {
 
 func runBySonobuoy(ctx context.Context, env Env, j job, report func(result.Case)) error {
 	if env.Cluster.Foreign {
-		return errors.New("Sonobuoy leaves no way to see that it ran the release's tests where the nodes cannot be reached: use --backend pod") //nolint:staticcheck // a name
+		return errors.New("Sonobuoy leaves no way to see that it ran the release's tests where the nodes cannot be reached: use --backend pod")
 	}
 	image, node, err := env.place(ctx, env.Conformance)
 	if err != nil {

@@ -227,7 +227,7 @@ func (o *imagesOptions) push(ctx context.Context, w workshop, answer *imagesAnsw
 	if err != nil {
 		return fmt.Errorf("mirroring test images: %w", err)
 	}
-	defer remove()
+	defer func() { _ = remove() }()
 	all, err := w.layout(ctx, dir, set)
 	if err != nil {
 		return err

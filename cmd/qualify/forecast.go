@@ -83,7 +83,7 @@ func (f *forecast) left(shown func(name string) bool, elapsed time.Duration) (ti
 // aboutLeft says how long a suite will still take, with what parts it from the
 // text before; empty where nobody can tell.
 func (s *suiteProgress) aboutLeft(elapsed time.Duration) string {
-	left, known := s.forecast.left(func(name string) bool { _, shown := s.last[name]; return shown }, elapsed)
+	left, known := s.left(func(name string) bool { _, shown := s.last[name]; return shown }, elapsed)
 	if !known || left < time.Second {
 		return ""
 	}

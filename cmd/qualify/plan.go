@@ -55,7 +55,7 @@ exactly it, and the verdict names its hash.
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.choice.flags(cmd)
+	o.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.format, "output", "o", "table", "output format: table, json, yaml or markdown")
 	f.StringVar(&o.explain, "explain", "", "say why a cell is run or not: its id, the beginning of it, or os=…,k8s=…")

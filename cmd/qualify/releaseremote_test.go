@@ -40,7 +40,7 @@ func bucket(t *testing.T, w *world) string {
 		case "/releasechannels/1-34.yaml":
 			fmt.Fprintf(rw, "apiVersion: %s\nkind: ReleaseChannel\nmetadata: {name: 1-34}\nspec: {snsTopicARN: 'arn:aws:sns:x'}\nstatus: {active: true, latestRelease: 1}\n", release.APIVersion)
 		case "/kubernetes-1-34/kubernetes-1-34-eks-1.yaml":
-			rw.Write(manifest)
+			_, _ = rw.Write(manifest)
 		default:
 			http.NotFound(rw, r)
 		}
@@ -121,7 +121,7 @@ func TestBar(t *testing.T) {
 	b.progress("a", 1, 2)
 	b.shown = began.Add(-remind)
 	b.progress("a", 2, 2)
-	b.Write([]byte("a remark\n"))
+	_, _ = b.Write([]byte("a remark\n"))
 	if lines := strings.Split(out.String(), "\n"); len(lines) != 3 || !strings.HasPrefix(lines[0], "fetching: 2 B of 2 B") || lines[1] != "a remark" {
 		t.Errorf("said %q", out.String())
 	}

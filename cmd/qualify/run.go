@@ -116,7 +116,7 @@ With a plan that qualify plan -o json saved, it executes exactly that.
 			return o.run(cmd)
 		},
 	}
-	o.choice.flags(cmd)
+	o.flags(cmd)
 	o.how.flags(cmd.Flags())
 	resultsFlag(cmd, &o.results)
 	noLiveFlag(cmd, &o.noLive)

@@ -63,7 +63,7 @@ type leaky struct {
 }
 
 // leaks says where it goes wrong.
-type leaks struct{ collect, down, product, kubeconfig bool }
+type leaks struct{ collect, down, product bool }
 
 // learn registers what was born, as a process does that reads a kubeconfig.
 func (l leaky) learn() error {

@@ -247,7 +247,7 @@ func elsewhere(err error, m *matrix.Matrix) error {
 
 // unknownValues are all that an error is about, joined or not.
 func unknownValues(err error) []*matrix.UnknownValueError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.As finds only the first
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []*matrix.UnknownValueError
 		for _, one := range joined.Unwrap() {
 			all = append(all, unknownValues(one)...)

@@ -129,9 +129,7 @@ func (p installed) readStatus(r io.Reader) error {
 		case "Package":
 			pkg = value
 		case "Depends", "Pre-Depends":
-			for _, one := range strings.Split(value, ",") {
-				p.depends[pkg] = append(p.depends[pkg], one)
-			}
+			p.depends[pkg] = append(p.depends[pkg], strings.Split(value, ",")...)
 		case "Provides":
 			for _, one := range strings.Split(value, ",") {
 				p.provider[bareName(one)] = pkg

@@ -34,7 +34,7 @@ type Listing struct {
 // List returns the binary's suite and the specs that it would run of those
 // that a focus selects. It needs no cluster.
 func (r Run) List(ctx context.Context, focus string) (Listing, error) {
-	seed := strconv.FormatUint(uint64(rand.Uint32()), 10)
+	seed := strconv.FormatUint(uint64(rand.Uint32()), 10) //nolint:gosec // nothing secret depends on it
 	reports, err := r.dryRun(ctx, focus, seed)
 	if err != nil {
 		return Listing{}, fmt.Errorf("listing the specs of %s: %w", filepath.Base(r.Binary), err)
@@ -120,7 +120,7 @@ func (r Run) dryRun(ctx context.Context, focus, seed string) ([]types.Report, er
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
+	defer func() { _ = remove() }()
 	file := filepath.Join(dir, "report.json")
 	list := append([]string{"--ginkgo.dry-run", "--ginkgo.no-color", "--ginkgo.succinct", "--ginkgo.json-report=" + file}, ordered(seed)...)
 	if focus != "" {

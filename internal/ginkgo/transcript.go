@@ -57,7 +57,7 @@ func (r *pass) junit(report types.Report) (err error) {
 	if err != nil {
 		return err
 	}
-	defer remove()
+	defer func() { _ = remove() }()
 	file := filepath.Join(dir, transcriptJUnit)
 	config := reporters.JunitReportConfig{
 		OmitTimelinesForSpecState: types.SpecStatePassed | types.SpecStateSkipped, OmitFailureMessageAttr: true, OmitCapturedStdOutErr: true,

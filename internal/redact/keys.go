@@ -241,7 +241,7 @@ func (l *line) afterScheme(v value) value {
 // findSpacedPassword finds the password of a .netrc line, and the one that
 // sshpass is given.
 func findSpacedPassword(l *line, i int) (span, bool) {
-	at := i
+	var at int
 	switch {
 	case hasAt(l.text, i, "sshpass") && begins(l.text, i):
 		flag := bytes.Index(l.text[i:min(len(l.text), i+80)], []byte(" -p"))

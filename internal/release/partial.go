@@ -90,7 +90,7 @@ func (p *partial) restart() error {
 // release lets the next one have the file, or nobody if it is of no use.
 func (p *partial) release() {
 	if size, err := p.size(); !p.gone && (!p.keep || err == nil && size == 0) {
-		p.root.Remove(p.name) // before the lock goes: nobody has taken it yet
+		_ = p.root.Remove(p.name) // before the lock goes: nobody has taken it yet
 	}
 	p.Close()
 }

@@ -82,7 +82,7 @@ func (h *hasher) feed(ctx context.Context, dst io.Writer, src io.Reader) error {
 		if h.progress != nil {
 			h.progress(h.total)
 		}
-		if readErr == io.EOF {
+		if errors.Is(readErr, io.EOF) {
 			return nil
 		}
 		if readErr != nil {

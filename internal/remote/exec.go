@@ -82,7 +82,7 @@ func (r Root) stream(ctx context.Context, cmd cluster.Cmd, w io.Writer) (stderr 
 	if err != nil {
 		return nil, err
 	}
-	defer session.Close()
+	defer func() { _ = session.Close() }()
 	said := &bounded{most: mostOutput}
 	broke := func() { _ = session.Close() }
 	out, diagnostics := &sink{w: w, broke: broke}, &sink{w: said, broke: broke}
@@ -95,7 +95,7 @@ func (r Root) stream(ctx context.Context, cmd cluster.Cmd, w io.Writer) (stderr 
 		// The process may be root's, and only sudo can end it for us.
 		_ = session.Signal(ssh.SIGTERM)
 		_ = session.Close()
-		<-done
+		<-done //nolint:errcheck // how it ended is told elsewhere
 		return said.Bytes(), fmt.Errorf("on host %s: %s: %w", r.host.Name(), cmd, ctx.Err())
 	}
 	if err := errors.Join(out.err, diagnostics.err); err != nil {

@@ -116,7 +116,7 @@ func (a *API) serveExec(w http.ResponseWriter, r *http.Request, pod string) {
 		a.Mistake("exec: %v", err)
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	out, code, mine := []byte(nil), 0, false
 	if a.Exec != nil {
 		out, code, mine = a.Exec(argv)

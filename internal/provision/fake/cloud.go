@@ -116,7 +116,7 @@ func (c Cloud) add(r Record) error {
 	if err != nil {
 		return fmt.Errorf("fake cloud: %w", err)
 	}
-	defer os.Remove(scratch.Name())
+	defer func() { _ = os.Remove(scratch.Name()) }()
 	_, err = scratch.Write(data)
 	if err := errors.Join(err, scratch.Close()); err != nil {
 		return fmt.Errorf("fake cloud: %w", err)

@@ -154,7 +154,7 @@ func write(at string, mode fs.FileMode, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(scratch.Name())
+	defer func() { _ = os.Remove(scratch.Name()) }()
 	_, err = scratch.Write(data)
 	if err := errors.Join(err, scratch.Chmod(mode), scratch.Close()); err != nil {
 		return err

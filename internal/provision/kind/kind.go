@@ -224,7 +224,7 @@ func create(ctx context.Context, run, remove func() error) error {
 	for {
 		_ = remove()
 		select {
-		case <-done:
+		case <-done: //nolint:errcheck // how it ended is told elsewhere
 			// The last containers may have appeared after the last removal.
 			return errors.Join(fmt.Errorf("%w: %w", errCancelled, context.Cause(ctx)), remove())
 		case <-time.After(time.Second):

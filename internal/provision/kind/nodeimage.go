@@ -99,7 +99,7 @@ func kindModule(ctx context.Context) (dir string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("fetching kind's node files: %w", err)
 	}
-	defer remove()
+	defer func() { _ = remove() }()
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kindModulePath+"@"+kindModuleVersion)
 	cmd.Dir, cmd.Env = work, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	out, err := cmd.Output()

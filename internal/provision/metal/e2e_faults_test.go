@@ -213,7 +213,7 @@ func TestRealRunnerIsKilled(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second) // into the middle of it
 			_ = run.Process.Kill()
-			<-ended
+			<-ended //nolint:errcheck // how it ended is told elsewhere
 			if !reached {
 				t.Fatalf("the phase did not come: %s", said.String())
 			}

@@ -245,7 +245,7 @@ func changing(path string) func(http.ResponseWriter, *http.Request) bool {
 		if !strings.Contains(r.URL.Path, path) {
 			return false
 		}
-		io.WriteString(w, "something else")
+		_, _ = io.WriteString(w, "something else")
 		return true
 	}
 }
@@ -268,7 +268,7 @@ func (w *world) raw(t *testing.T, from, to string) {
 	w.push(t, w.host+"/kubernetes/pause:x", mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: image}))
 	w.spoil = func(rw http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, sum.String()) {
-			rw.Write(data)
+			_, _ = rw.Write(data)
 			return true
 		}
 		return false
@@ -411,7 +411,7 @@ func TestArchive(t *testing.T) {
 			if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "blobs/sha256/" + part.Digest.Hex, Size: int64(len(data)), Mode: 0o644}); err != nil {
 				t.Fatal(err)
 			}
-			tw.Write(data)
+			_, _ = tw.Write(data)
 		}
 		tw.Close()
 		sum, _, err := v1.SHA256(bytes.NewReader(out.Bytes()))

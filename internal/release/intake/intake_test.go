@@ -31,7 +31,6 @@ import (
 
 // world is a bucket and a registry with a release in the layout of EKS Distro.
 type world struct {
-	manifest string
 	rel      *release.Release
 	files    map[string]string // of the bucket, by path
 	host     string            // of both
@@ -50,7 +49,7 @@ func newWorld(t *testing.T) *world {
 		if strings.HasPrefix(r.URL.Path, "/v2/") {
 			images.ServeHTTP(rw, r)
 		} else if text, ok := w.files[r.URL.Path]; ok {
-			io.WriteString(rw, text)
+			_, _ = io.WriteString(rw, text)
 		} else {
 			http.NotFound(rw, r)
 		}

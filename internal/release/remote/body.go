@@ -153,10 +153,10 @@ func (b *body) Read(p []byte) (int, error) {
 		n, err := b.now.Read(p)
 		b.at += int64(n)
 		b.watch.progress(n)
-		if err == io.EOF && b.size >= 0 && b.at < b.size {
+		if errors.Is(err, io.EOF) && b.size >= 0 && b.at < b.size {
 			err = io.ErrUnexpectedEOF
 		}
-		if err == nil || err == io.EOF {
+		if err == nil || errors.Is(err, io.EOF) {
 			return n, err
 		}
 		err = b.watch.why(err)
@@ -194,7 +194,7 @@ func (b *body) again(err error) error {
 	}
 	// Half of it by chance, so that many who failed at once do not come back at once.
 	pause := b.c.pause << (b.failures - 1)
-	timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
+	timer := time.NewTimer(pause/2 + rand.N(pause/2+1)) //nolint:gosec // nothing secret depends on it
 	defer timer.Stop()
 	select {
 	case <-b.ctx.Done():

@@ -24,7 +24,7 @@ import (
 
 var payload = func() []byte {
 	rng, data := rand.NewChaCha8([32]byte{34}), make([]byte, 3<<20)
-	rng.Read(data)
+	_, _ = rng.Read(data)
 	return data
 }()
 
@@ -49,7 +49,7 @@ type limited struct {
 
 func (l *limited) Write(p []byte) (int, error) {
 	if len(p) > l.left {
-		l.ResponseWriter.Write(p[:l.left])
+		_, _ = l.ResponseWriter.Write(p[:l.left])
 		l.ResponseWriter.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
@@ -74,7 +74,7 @@ func status(code int) fault {
 
 func hang(w http.ResponseWriter, r *http.Request, _ int) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(payload)))
-	w.Write(payload[:1000])
+	_, _ = w.Write(payload[:1000])
 	w.(http.Flusher).Flush()
 	<-r.Context().Done()
 }
@@ -171,24 +171,24 @@ func noParts(w http.ResponseWriter, r *http.Request, n int) {
 	w.Header().Set("ETag", `"1"`)
 	w.Header().Set("Content-Length", strconv.Itoa(len(payload)))
 	if n == 1 {
-		(&limited{w, 1 << 20}).Write(payload)
+		_, _ = (&limited{w, 1 << 20}).Write(payload)
 	}
-	w.Write(payload)
+	_, _ = w.Write(payload)
 }
 
 func chunked(w http.ResponseWriter, _ *http.Request, _ int) {
-	(&limited{w, 1 << 20}).Write(payload)
+	_, _ = (&limited{w, 1 << 20}).Write(payload)
 }
 
 func noLength(w http.ResponseWriter, _ *http.Request, _ int) {
-	w.Write(payload[:1<<20])
+	_, _ = w.Write(payload[:1<<20])
 	w.(http.Flusher).Flush()
-	w.Write(payload[1<<20:])
+	_, _ = w.Write(payload[1<<20:])
 }
 
 // shortWithoutLength ends as if the file did.
 func shortWithoutLength(w http.ResponseWriter, _ *http.Request, _ int) {
-	w.Write(payload[:1<<20])
+	_, _ = w.Write(payload[:1<<20])
 	w.(http.Flusher).Flush()
 }
 
@@ -198,7 +198,7 @@ func wrongFile(same int) fault {
 		bad := bytes.Clone(payload)
 		bad[len(bad)/2] ^= byte(1 + (n-1)*same)
 		w.Header().Set("Content-Length", strconv.Itoa(len(bad)))
-		w.Write(bad)
+		_, _ = w.Write(bad)
 	}
 }
 
@@ -267,7 +267,7 @@ func promises(length int) fault {
 		} else {
 			w.Header().Set("Content-Length", strconv.Itoa(length))
 		}
-		w.Write(payload[min(at, len(payload)):])
+		_, _ = w.Write(payload[min(at, len(payload)):])
 	}
 }
 
@@ -302,7 +302,7 @@ func pieces(w http.ResponseWriter, r *http.Request, n int) {
 	end := min(at+1<<20, len(payload))
 	w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", at, end-1, len(payload)))
 	w.WriteHeader(http.StatusPartialContent)
-	w.Write(payload[at:end])
+	_, _ = w.Write(payload[at:end])
 }
 
 // growing has a byte more at each request, and no tag that would tell.
@@ -319,12 +319,12 @@ func elsewhere(w http.ResponseWriter, r *http.Request, n int) {
 	cut(w, r, 1<<20)
 }
 
-func page(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "<html>log in</html>") }
+func page(w http.ResponseWriter, _ *http.Request, _ int) { _, _ = io.WriteString(w, "<html>log in</html>") }
 
 func noHTTP(w http.ResponseWriter, _ *http.Request, _ int) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err == nil {
-		io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n")
+		_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9.2\r\n")
 		conn.Close()
 	}
 }

@@ -180,7 +180,7 @@ func (c *Client) Get(ctx context.Context, address string, limit int64) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	return io.ReadAll(io.LimitReader(b, limit+1))
 }
 

@@ -74,7 +74,7 @@ func published(t *testing.T, files map[string]string) *Client {
 			http.NotFound(w, r)
 			return
 		}
-		io.WriteString(w, text)
+		_, _ = io.WriteString(w, text)
 	}))
 }
 

@@ -58,7 +58,7 @@ func (b *builder) compileInto(ctx context.Context, dir string, f fetched, u unit
 	if err != nil {
 		return fmt.Errorf("compiling %s: %w", f.Path, err)
 	}
-	defer remove()
+	defer func() { _ = remove() }()
 	if err := writeModfile(work, f); err != nil {
 		return err
 	}

@@ -53,9 +53,11 @@ func Conformance(ctx context.Context, c cache.Cache, tests Tests) (Packed, error
 	return made, nil
 }
 
-// The module of Sonobuoy, and the version that this program has been tested with:
-// the client here and the aggregator in the cluster are the same.
-const sonobuoyModule, SonobuoyVersion = "github.com/vmware-tanzu/sonobuoy", "v0.57.5"
+const sonobuoyModule = "github.com/vmware-tanzu/sonobuoy"
+
+// SonobuoyVersion is the version of the library here and of the aggregator in
+// the cluster: they are tested together.
+const SonobuoyVersion = "v0.57.5"
 
 // Sonobuoy makes the image of Sonobuoy's aggregator and workers: one program,
 // built from its module, so that no registry is needed.

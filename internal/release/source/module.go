@@ -93,7 +93,7 @@ func (g *goTool) fetch(ctx context.Context, path, version string) (fetched, erro
 	if err != nil {
 		return fetched{}, fmt.Errorf("fetching %s: %w", path, err)
 	}
-	defer remove()
+	defer func() { _ = remove() }()
 	out, err := g.run(ctx, dir, "mod", "download", "-json", path+"@"+version)
 	var f fetched
 	if jsonErr := json.Unmarshal(out, &f); jsonErr != nil && err == nil {

@@ -244,7 +244,7 @@ func (s *Server) session(user string, offer ssh.NewChannel) {
 		return
 	}
 	gone := make(chan struct{})
-	defer channel.Close()
+	defer func() { _ = channel.Close() }()
 	for r := range requests {
 		if r.Type != "exec" {
 			_ = r.Reply(false, nil)

@@ -107,7 +107,7 @@ func Start(ctx context.Context, c cache.Cache, o Options) (*Fleet, error) {
 
 func (f *Fleet) start(ctx context.Context, from string, o Options) error {
 	// Addresses of their own, which they keep when they are started again.
-	prefix := fmt.Sprintf("10.%d.%d.", 200+mathrand.N(40), mathrand.N(256))
+	prefix := fmt.Sprintf("10.%d.%d.", 200+mathrand.N(40), mathrand.N(256)) //nolint:gosec // nothing secret depends on it
 	if _, err := Docker(ctx, "network", "create", "--label", "dev.qualify.test=metal", "--subnet", prefix+"0/24", f.Name); err != nil {
 		return err
 	}
