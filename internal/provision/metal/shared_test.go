@@ -27,7 +27,8 @@ func TestSeveralControlPlanes(t *testing.T) {
 	lease, dir := testLease("q-several"), t.TempDir()
 	spec := f.spec(dir)
 	spec.Workers = 2
-	c, err := f.instance(t).Up(soon(t), lease, spec)
+	p := f.instance(t)
+	c, err := p.Up(soon(t), lease, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +47,21 @@ func TestSeveralControlPlanes(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(dir, "kubeadm.log"))
 	if err != nil || key == nil || strings.Contains(string(log), string(key[1])) || !strings.Contains(string(log), "certificateKey") {
 		t.Errorf("the key of the certificates is in the log, or there is none: %v", err)
+	}
+	// Also where nothing beside it tells what it is.
+	said := filepath.Join(dir, "said")
+	out, err := p.cfg.Sink.Create(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Write(append([]byte("it says "), key[1]...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(said); err != nil || strings.Contains(string(text), string(key[1])) {
+		t.Errorf("the key is not known to be a secret: %s, %v", text, err)
 	}
 	worker, err := os.ReadFile(filepath.Join(f.hosts[1].root, kubeadmConfig))
 	if err != nil || strings.Contains(string(worker), "certificateKey") {
