@@ -78,7 +78,7 @@ func measure(ctx context.Context, runs int, version string, bare, phases bool) e
 	arms := []*arm{
 		{name: "kind, image at hand", up: func(ctx context.Context) (float64, error) { return b.kind(ctx, false) }, kinds: true},
 		{name: "kind, image made", up: func(ctx context.Context) (float64, error) { return b.kind(ctx, true) }, kinds: true},
-		{name: "machines", up: func(ctx context.Context) (float64, error) { return b.machines(ctx, os.Host.Packages) }},
+		{name: "machines", up: func(ctx context.Context) (float64, error) { return b.machines(ctx, os.Host.NodePackages(true)) }},
 	}
 	if bare {
 		arms = append(arms, &arm{name: "machines without packages", up: func(ctx context.Context) (float64, error) { return b.machines(ctx, nil) }})

@@ -17,8 +17,9 @@ import (
 // there. Whoever sits on the way at that moment is trusted too, so Trusted goes
 // wherever the results go.
 type FirstUse struct {
-	mu      sync.Mutex // one writer of the file at a time
-	trusted []string
+	mu       sync.Mutex // one writer of the file at a time
+	trusted  []string
+	remember func(file, line string) error // nil is appendLine
 }
 
 // Trusted has a line for each key that was trusted unseen.
@@ -49,7 +50,11 @@ func (f *FirstUse) Known(file, address string) (ssh.HostKeyCallback, []string, e
 		if err := known(host, addr, got); !errors.As(err, &why) || len(why.Want) > 0 {
 			return explainKey(err, file, host, got)
 		}
-		if err := appendLine(file, knownhosts.Line([]string{host}, got)); err != nil {
+		remember := f.remember
+		if remember == nil {
+			remember = appendLine
+		}
+		if err := remember(file, knownhosts.Line([]string{host}, got)); err != nil {
 			return fmt.Errorf("%w: its key cannot be remembered: %w", ErrHostKey, err)
 		}
 		f.trusted = append(f.trusted, fmt.Sprintf("%s shows the key %s, which nobody had vouched for: it was trusted on first use, and added to %s", host, ssh.FingerprintSHA256(got), filepath.Base(file)))

@@ -72,12 +72,18 @@ func TestFirstUseThatCannotBeRemembered(t *testing.T) {
 	if to.HostKey, to.Algorithms, err = first.Known(known, s.Address); err != nil {
 		t.Fatal(err)
 	}
+	first.remember = func(string, string) error { return errors.New("no space left on device") }
+	refused := func() {
+		t.Helper()
+		if _, err := host(t, to, Options{}).Root(Guard{}).Exec(soon(t), cluster.Command("true")); err == nil || s.Logins() != 0 || len(first.Trusted()) != 0 {
+			t.Errorf("%v, %d logins, trusted %q", err, s.Logins(), first.Trusted())
+		}
+	}
+	refused()
 	if err := os.Remove(known); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := host(t, to, Options{}).Root(Guard{}).Exec(soon(t), cluster.Command("true")); err == nil || s.Logins() != 0 || len(first.Trusted()) != 0 {
-		t.Errorf("%v, %d logins, trusted %q", err, s.Logins(), first.Trusted())
-	}
+	refused()
 }
 
 // A line is added to the file's end, not to its last line.

@@ -57,8 +57,8 @@ func (c nodeConfig) kubeadm() (string, error) {
 	certificates, joining := "", ""
 	if c.shared != nil {
 		endpoint, names = c.shared.endpoint, append(names, c.shared.names...)
-		certificates = fmt.Sprintf("certificateKey: %q\n", c.shared.key)
-		if c.own.Role == inventory.ControlPlane {
+		if c.own.Role == inventory.ControlPlane { // no worker needs the key
+			certificates = fmt.Sprintf("certificateKey: %q\n", c.shared.key)
 			joining = fmt.Sprintf("controlPlane: {localAPIEndpoint: {advertiseAddress: %q, bindPort: %d}, certificateKey: %q}\n", c.own.PrivateAddress(), apiPort, c.shared.key)
 		}
 	}

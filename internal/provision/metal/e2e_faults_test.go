@@ -92,13 +92,10 @@ func TestRealFaults(t *testing.T) {
 			if tt.inventory != nil {
 				f.rewrite(t, tt.inventory)
 			}
-			before := map[string]map[string]string{}
 			breaks := strings.ReplaceAll(tt.breaks, "ID", f.inside(t, f.names[0], "cat /etc/machine-id"))
 			f.inside(t, f.names[1], breaks+"\n:")
 			defer f.inside(t, f.names[1], tt.mends+"\n:")
-			for _, name := range f.names {
-				before[name] = f.everything(t, name)
-			}
+			unchanged := f.unchanged(t)
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 			defer cancel()
 			lease := testLease("q-fault")
@@ -111,9 +108,7 @@ func TestRealFaults(t *testing.T) {
 			if err := f.instance(t).Down(ctx, lease); err != nil {
 				t.Errorf("down: %v", err)
 			}
-			for _, name := range f.names {
-				same(t, name, before[name], f.everything(t, name))
-			}
+			unchanged(t)
 		})
 	}
 }
@@ -124,10 +119,7 @@ func TestRealDebian11(t *testing.T) {
 	rel, c := candidate(t)
 	patiently(t)
 	f := newFleetOf(t, c, metaltest.Options{Machines: 2, Suite: "bullseye"})
-	before := map[string]map[string]string{}
-	for _, name := range f.names {
-		before[name] = f.everything(t, name)
-	}
+	unchanged := f.unchanged(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	lease := testLease("q-debian11")
@@ -142,9 +134,7 @@ func TestRealDebian11(t *testing.T) {
 	if err := f.instance(t).Down(ctx, lease); err != nil {
 		t.Errorf("down: %v", err)
 	}
-	for _, name := range f.names {
-		same(t, name, before[name], f.everything(t, name))
-	}
+	unchanged(t)
 }
 
 // The network of a worker is away for half a minute while it is prepared, and
@@ -190,10 +180,7 @@ func TestRealRunnerIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := map[string]map[string]string{}
-	for _, name := range f.names {
-		before[name] = f.everything(t, name)
-	}
+	unchanged := f.unchanged(t)
 	for _, phase := range []string{`"phase":"claim"`, `"phase":"prepare"`, `"phase":"bootstrap"`, `"phase":"ready"`, `"kind":"suite-started"`} {
 		t.Run(phase, func(t *testing.T) {
 			results := t.TempDir()
@@ -229,9 +216,7 @@ func TestRealRunnerIsKilled(t *testing.T) {
 			if text := said.String() + string(out); strings.Contains(text, string(key)) || strings.Contains(text, "PRIVATE KEY") {
 				t.Errorf("a key is in the output: %s", text)
 			}
-			for _, name := range f.names {
-				same(t, name, before[name], f.everything(t, name))
-			}
+			unchanged(t)
 		})
 	}
 }

@@ -79,10 +79,7 @@ func TestRealControlPlanes(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, f.cfg.Inventory, string(text))
-	before := map[string]map[string]string{}
-	for _, name := range f.names {
-		before[name] = f.everything(t, name)
-	}
+	unchanged := f.unchanged(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	p, lease := f.instance(t), testLease("q-ha")
@@ -105,9 +102,7 @@ func TestRealControlPlanes(t *testing.T) {
 	if err := f.instance(t).Down(ctx, lease); err != nil {
 		t.Errorf("down: %v", err)
 	}
-	for _, name := range f.names {
-		same(t, name, before[name], f.everything(t, name))
-	}
+	unchanged(t)
 }
 
 // losesTheFirst stops the first control plane, asks the others, and starts it

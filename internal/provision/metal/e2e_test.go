@@ -23,10 +23,7 @@ import (
 func TestRealHosts(t *testing.T) {
 	rel, c := candidate(t)
 	f := newFleet(t, c, 3)
-	before := map[string]map[string]string{}
-	for _, name := range f.names {
-		before[name] = f.everything(t, name)
-	}
+	unchanged := f.unchanged(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	p, err := newProvisioner(f.cfg)
@@ -66,9 +63,7 @@ func TestRealHosts(t *testing.T) {
 	}
 	down()
 	t.Logf("%6.1fs given back", time.Since(start).Seconds())
-	for _, name := range f.names {
-		same(t, name, before[name], f.everything(t, name))
-	}
+	unchanged(t)
 	down() // there is nothing any more
 }
 
@@ -138,10 +133,7 @@ func TestQualifyOnRealHosts(t *testing.T) {
 		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
 	}
 	f := newFleet(t, c, 3)
-	before := map[string]map[string]string{}
-	for _, name := range f.names {
-		before[name] = f.everything(t, name)
-	}
+	unchanged := f.unchanged(t)
 	results := t.TempDir()
 	args := []string{
 		"-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
@@ -159,9 +151,7 @@ func TestQualifyOnRealHosts(t *testing.T) {
 	if key, err := os.ReadFile(filepath.Join(filepath.Dir(f.cfg.Inventory), "key")); err != nil || strings.Contains(string(out), string(key)) {
 		t.Errorf("the key is in the output, or cannot be looked for: %v", err)
 	}
-	for _, name := range f.names {
-		same(t, name, before[name], f.everything(t, name))
-	}
+	unchanged(t)
 }
 
 // The reboot suite, as its user starts it, on real machines.

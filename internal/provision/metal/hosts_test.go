@@ -138,6 +138,21 @@ func same(t testing.TB, name string, before, after map[string]string) {
 	}
 }
 
+// unchanged looks at all hosts; what it returns wants them to be so again.
+func (f *fleet) unchanged(t testing.TB) func(testing.TB) {
+	t.Helper()
+	before := map[string]map[string]string{}
+	for _, name := range f.names {
+		before[name] = f.everything(t, name)
+	}
+	return func(t testing.TB) {
+		t.Helper()
+		for _, name := range f.names {
+			same(t, name, before[name], f.everything(t, name))
+		}
+	}
+}
+
 // candidate is the release of the tests on real hosts.
 func candidate(t testing.TB) (*release.Release, cache.Cache) {
 	t.Helper()
