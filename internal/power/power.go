@@ -333,7 +333,7 @@ func (m *Machine) choose(systems []*schemas.ComputerSystem) (*schemas.ComputerSy
 		ids = append(ids, tidy(s.ID))
 	}
 	if m.target.System == "" && len(ids) > 0 {
-		return nil, fmt.Errorf("its controller has the machines %s; write which one is meant as its system", strings.Join(ids, ", "))
+		return nil, fmt.Errorf("its controller has the machines %s; say which one is meant by its system", strings.Join(ids, ", "))
 	}
 	return nil, fmt.Errorf("its controller has no machine %q, but %s", m.target.System, strings.Join(ids, ", "))
 }
