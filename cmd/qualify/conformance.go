@@ -153,7 +153,11 @@ func (o *imagesOptions) answer(ctx context.Context, w workshop, ui console) (ima
 	if err != nil {
 		return imagesAnswer{}, err
 	}
-	answer := imagesAnswer{Kubernetes: rel.Kubernetes(), Images: testimages.List(refs)}
+	var held []string
+	for _, a := range rel.Images() {
+		held = append(held, a.URI)
+	}
+	answer := imagesAnswer{Kubernetes: rel.Kubernetes(), Images: testimages.List(refs, held)}
 	if o.published {
 		err := o.push(ctx, w, &answer, published(refs))
 		return answer, err

@@ -68,7 +68,13 @@ func TestFind(t *testing.T) {
 
 func TestList(t *testing.T) {
 	const httpd, moon, csi = "registry.k8s.io/e2e-test-images/httpd:2.4.38-4", "registry.k8s.io/moon:1", "registry.k8s.io/sig-storage/csi-attacher:v4.8.0"
-	got := List([]string{csi, moon, httpd, csi})
+	const pause, other = "registry.k8s.io/pause:3.10.1", "registry.k8s.io/pause:3.9"
+	for _, l := range List([]string{pause, other}, []string{pause, "registry.k8s.io/etcd:1"}) {
+		if want := map[string]string{pause: ofRelease, other: otherTag}[l.Ref]; l.Made || l.How != want {
+			t.Errorf("%+v, want %q", l, want)
+		}
+	}
+	got := List([]string{csi, moon, httpd, csi}, nil)
 	want := []string{httpd, moon, csi}
 	if len(got) != 3 {
 		t.Fatalf("listed %v", got)

@@ -3,6 +3,7 @@ package testimages
 // The reasons for which an image is not made.
 const (
 	ofRelease = "it is a part of the release, and on the nodes with it"
+	otherTag  = "the release has it with another tag or not at all, and it is not made"
 	noSpec    = "no conformance test runs it"
 )
 

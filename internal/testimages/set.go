@@ -37,7 +37,8 @@ type Listed struct {
 const unknown = "unknown: the catalogue of internal/testimages has no entry for it"
 
 // List tells of each reference whether it is made, in order of the references.
-func List(refs []string) []Listed {
+// held are the references of the release's own images.
+func List(refs, held []string) []Listed {
 	refs = slices.Compact(slices.Sorted(slices.Values(refs)))
 	list := make([]Listed, 0, len(refs))
 	for _, ref := range refs {
@@ -45,6 +46,8 @@ func List(refs []string) []Listed {
 		switch {
 		case !known:
 			list = append(list, Listed{Ref: ref, How: unknown})
+		case e.why == ofRelease && !slices.Contains(held, ref):
+			list = append(list, Listed{Ref: ref, How: otherTag})
 		case e.why != "":
 			list = append(list, Listed{Ref: ref, How: e.why})
 		default:
@@ -96,7 +99,7 @@ func Build(ctx context.Context, o Options) (*release.Release, error) {
 	if b.bench, err = source.NewWorkbench(ctx, o.Cache); err != nil {
 		return nil, err
 	}
-	for _, listed := range List(o.Refs) {
+	for _, listed := range List(o.Refs, nil) {
 		if listed.Made {
 			b.refs = append(b.refs, listed.Ref)
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/debootstrap"
 )
@@ -213,12 +215,17 @@ func askE2E(ctx context.Context, e2e string) (agnhost string, err error) {
 	if err != nil {
 		return "", err
 	}
+	// The list comes in random order. From 1.35 on it has the agnhost before as
+	// well; the newest is the one that tests run.
 	for _, line := range strings.Fields(out) {
-		if strings.Contains(line, "/e2e-test-images/agnhost:") {
-			return line, nil
+		if strings.Contains(line, "/e2e-test-images/agnhost:") && (agnhost == "" || semver.Compare("v"+tagOf(line), "v"+tagOf(agnhost)) > 0) {
+			agnhost = line
 		}
 	}
-	return "", fmt.Errorf("the candidate's e2e.test lists no agnhost image")
+	if agnhost == "" {
+		return "", fmt.Errorf("the candidate's e2e.test lists no agnhost image")
+	}
+	return agnhost, nil
 }
 
 func ask(ctx context.Context, program string, args ...string) (string, error) {

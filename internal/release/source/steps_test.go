@@ -61,6 +61,13 @@ func TestAskE2E(t *testing.T) {
 	if err != nil || got != "registry.example/e2e-test-images/agnhost:2.56" {
 		t.Errorf("got %q, %v", got, err)
 	}
+	// Of two the newest is taken, wherever it stands.
+	const prev = "registry.example/e2e-test-images/agnhost:2.9\n"
+	for _, text := range []string{prev + recorded, recorded + "\n" + prev} {
+		if got, err := askE2E(t.Context(), printer(t, text, "--list-images")); err != nil || got != "registry.example/e2e-test-images/agnhost:2.56" {
+			t.Errorf("of two: %q, %v", got, err)
+		}
+	}
 	if _, err := askE2E(t.Context(), printer(t, strings.ReplaceAll(recorded, "/e2e-test-images/agnhost:", "/x:"), "--list-images")); err == nil || !strings.Contains(err.Error(), "lists no agnhost image") {
 		t.Errorf("without agnhost: %v", err)
 	}
