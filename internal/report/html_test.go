@@ -395,3 +395,14 @@ func BenchmarkPage(b *testing.B) {
 		b.SetBytes(int64(len(pageOf(b, in))))
 	}
 }
+
+// The table says how many releases its cells are of.
+func TestPageCountsReleases(t *testing.T) {
+	in := goodRun()
+	other := in.Plan.Cells[0]
+	other.ID, other.Release = "another", result.ReleaseRef{Name: "kubernetes-1-33-source-13", Kubernetes: "v1.33.13", Digest: "sha256:" + strings.Repeat("3", 64)}
+	in.Plan.Cells = append(in.Plan.Cells, other)
+	if p := pageOf(t, in); !strings.Contains(p, "2 cells of 2 releases,") {
+		t.Error("the page does not say that two cells are of two releases")
+	}
+}

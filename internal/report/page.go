@@ -26,14 +26,15 @@ const (
 // page is a Report laid out for the template.
 type page struct {
 	Report
-	Title   string
-	Totals  totals
-	Why     []result.Reason // with long texts shortened
-	MoreWhy []result.Reason
-	Notes   []result.Reason
-	Faults  []pageFault
-	Cells   []pageCell
-	Took    string // empty: no evidence
+	Title    string
+	Totals   totals
+	Why      []result.Reason // with long texts shortened
+	MoreWhy  []result.Reason
+	Notes    []result.Reason
+	Faults   []pageFault
+	Cells    []pageCell
+	Releases int    // that the cells are of
+	Took     string // empty: no evidence
 }
 
 type pageCell struct {
@@ -121,9 +122,12 @@ func newPage(r Report) page {
 	}
 	p.Notes = briefReasons(r.Notes)
 	p.Faults = l.faults(r.Faults)
+	releases := map[string]bool{}
 	for _, c := range r.Cells {
+		releases[c.Release.Digest] = true
 		p.Cells = append(p.Cells, l.cell(c, len(r.Cells)))
 	}
+	p.Releases = len(releases)
 	return p
 }
 
