@@ -45,7 +45,9 @@ func restart(ctx context.Context, m *machine, lease provision.Lease, c *cluster.
 	return bootstrap.Rewire(ctx, c.Nodes, c.Kubeconfig)
 }
 
-// back waits until a machine answers from another boot than the one before.
+// back waits until a machine answers from another boot than the one before. It
+// may refuse for a while: on its way down it loses sight of the file that says
+// who holds it.
 func back(ctx context.Context, m *machine, root remote.Root, before string) error {
 	last := errors.New("nobody has looked")
 	for {
@@ -58,8 +60,6 @@ func back(ctx context.Context, m *machine, root remote.Root, before string) erro
 		switch {
 		case err == nil && now != before:
 			return nil
-		case errors.Is(err, remote.ErrRefused):
-			return err
 		case err == nil:
 			last = errors.New("it still is in the boot of before")
 		case ctx.Err() == nil:

@@ -3,6 +3,7 @@ package metal
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,12 @@ func TestRestart(t *testing.T) {
 	victim, n := f.hosts[1], c.Nodes[1]
 	victim.at("--no-block", func() {
 		write(t, victim.root+"/proc/sys/kernel/random/boot_id", "boot-1\n")
+		// On its way down and up it does not see its own disk for a while.
+		name := victim.root + home + "/name"
+		if err := os.Rename(name, name+".away"); err != nil {
+			t.Error(err)
+		}
+		time.AfterFunc(800*time.Millisecond, func() { _ = os.Rename(name+".away", name) })
 		victim.server.Away(true)
 		time.AfterFunc(300*time.Millisecond, func() { victim.server.Away(false) })
 	})

@@ -31,7 +31,8 @@ var hostPackages = []string{
 
 // hostScript makes a machine of the userland: containers have neither devices
 // nor a firmware to wait for, and each machine makes keys and ids of its own.
-// At a second boot it keeps what it has made.
+// At a second boot it keeps what it has made. The engine's rules for its own DNS
+// server, which nobody asks, have another port each time; they are no machine's.
 const hostScript = `
 rm -f /etc/ssh/ssh_host_*
 for unit in systemd-udevd.service systemd-udev-trigger.service systemd-binfmt.service getty.target console-getty.service systemd-networkd.service systemd-resolved.service systemd-timesyncd.service systemd-logind.service; do
@@ -43,7 +44,8 @@ useradd -m -s /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 printf '%s\n' '#!/bin/sh' 'set -e' 'mount --make-rshared /' 'mount -o remount,rw /sys' \
   '[ -e /dev/kmsg ] || ln -s /dev/console /dev/kmsg' '[ -s /etc/machine-id ] || tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id' \
-  '[ ! -e /etc/resolv.own ] || cat /etc/resolv.own > /etc/resolv.conf' 'ssh-keygen -A' 'mkdir -p /run/sshd' 'exec /sbin/init' > /usr/local/sbin/boot
+  '[ ! -e /etc/resolv.own ] || cat /etc/resolv.own > /etc/resolv.conf' 'for chain in DOCKER_OUTPUT DOCKER_POSTROUTING; do iptables -w -t nat -F $chain || :; done' \
+  'ssh-keygen -A' 'mkdir -p /run/sshd' 'exec /sbin/init' > /usr/local/sbin/boot
 chmod 755 /usr/local/sbin/boot
 : > /etc/machine-id
 `
