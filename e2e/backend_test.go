@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -74,6 +75,9 @@ func TestConformancePodIsTakenOver(t *testing.T) {
 // Whatever happens to the pod, the run comes to its end, and is green only with
 // all of the evidence.
 func TestFaultsOfTheConformancePod(t *testing.T) {
+	if os.Getenv("QUALIFY_E2E_MANY") == "" {
+		t.Skip("takes eleven minutes, most of them waiting for a node that is gone: set QUALIFY_E2E_MANY=1")
+	}
 	for name, fault := range map[string]func(t *testing.T, p *process, node string){
 		"evicted": func(_ *testing.T, p *process, node string) {
 			p.inCluster("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--pod-selector=qualify.dev/lease")
