@@ -164,12 +164,12 @@ func TestGoChecks(t *testing.T) {
 		return func(f *fixture) { f.says["go env GOVERSION"] = says(text) }
 	}
 	for _, s := range []spoilt{
-		{"no go", "go", noGo, Fail, "no go on PATH", "install go1.26.0"},
+		{"no go", "go", noGo, Fail, "no go on PATH", "install go1.26.4"},
 		{"old go", "go", version("go1.25.9\n"), Fail, "go1.25.9 at /bin/go", "install"},
 		{"release candidate before", "go", version("go1.26rc2\n"), Fail, "go1.26rc2", "install"},
-		{"the oldest that will do", "go", version("go1.26.0\n"), OK, "go1.26.0 at /bin/go", ""},
+		{"the oldest that will do", "go", version("go1.26.4\n"), OK, "go1.26.4 at /bin/go", ""},
 		{"a two-digit minor", "go", version("go1.100.0\n"), OK, "go1.100.0", ""},
-		{"an experiment", "go", version("go1.26.1 X:synctest\n"), OK, "go1.26.1", ""},
+		{"an experiment", "go", version("go1.26.5 X:synctest\n"), OK, "go1.26.5", ""},
 		{"built from head", "go", version("devel go1.27-abc\n"), Warn, `"devel go1.27-abc"`, "install"},
 		{"broken go", "go", func(f *fixture) { f.says["go env GOVERSION"] = complains("no GOROOT") }, Fail, "no GOROOT", "install"},
 		{"modules without go", "modules", noGo, Warn, "no go on PATH", "install"},

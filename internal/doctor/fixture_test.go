@@ -51,7 +51,7 @@ func newFixture(t *testing.T) *fixture {
 	f.sys("fs/cgroup/cgroup.controllers", "cpu\n")
 	f.says = map[string]func() ([]byte, error){
 		dockerInfo:            says(`{"ServerVersion":"20.10.24","Driver":"overlay2","DefaultRuntime":"runc","DockerRootDir":"` + engineRoot + `"}`),
-		"go env GOVERSION":    says("go1.26.3\n"),
+		"go env GOVERSION":    says("go1.26.8\n"),
 		"go list -m " + probe: says("sigs.k8s.io/kind v0.33.0\n"),
 	}
 	return f

@@ -14,7 +14,7 @@ import (
 
 // minimumGo is the oldest Go that builds qualify and the releases: the one
 // that go.mod names.
-const minimumGo = "go1.26.0"
+const minimumGo = "go1.26.4"
 
 const (
 	goRemedy = "install " + minimumGo + " or later and put it on PATH"

@@ -175,7 +175,10 @@ func TestGrace(t *testing.T) {
 	if o.doc.ExitCode != 143 {
 		t.Errorf("exit code %d", o.doc.ExitCode)
 	}
-	wantText(t, w.events, result.Leftover, "down took longer than its budget of 1") // and some hundred milliseconds
+	wantText(t, w.events, result.Leftover, "down took longer than its budget of ")
+	if text := of(w.events, result.Leftover)[0].Text; strings.Contains(text, "m0s") {
+		t.Errorf("the grace period is two seconds, and the teardown had all of its budget: %s", text)
+	}
 }
 
 // Cells are worked on side by side, as many as their provisioner has slots.
