@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +30,32 @@ const (
 	busyboxSum     = "3311dff32e746499f4df0d5df04d7eb396382d7e108bb9250e7b519b837043a4" // SHA-256
 )
 
-// busyboxSources have the same bytes.
-var busyboxSources = []string{
-	"http://deb.debian.org/debian/pool/main/b/busybox/busybox_" + busyboxVersion + ".orig.tar.bz2",
-	"https://busybox.net/downloads/busybox-" + busyboxVersion + ".tar.bz2",
+// busyboxPlaces are where its source can be had, the same bytes in each: the
+// pool of the mirrors that this machine takes its packages from, and upstream.
+func busyboxPlaces(ctx context.Context) []string {
+	var places []string
+	for _, mirror := range mirrors(ctx) {
+		places = append(places, mirror+"/pool/main/b/busybox/busybox_"+busyboxVersion+".orig.tar.bz2")
+	}
+	return append(places, "https://busybox.net/downloads/busybox-"+busyboxVersion+".tar.bz2")
+}
+
+// mirrors are those of the machine's package manager, none where it has no apt
+// or knows of none.
+func mirrors(ctx context.Context) []string {
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").Output()
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, site := range strings.Fields(string(out)) {
+		site = strings.TrimSuffix(site, "/")
+		web := strings.HasPrefix(site, "http://") || strings.HasPrefix(site, "https://")
+		if web && !slices.Contains(found, site) {
+			found = append(found, site)
+		}
+	}
+	return found
 }
 
 // busyboxBuild is part of the key: change it with what is compiled.
@@ -66,7 +89,7 @@ func compileBusybox(ctx context.Context, dir string) error {
 	if err := os.Mkdir(source, 0o755); err != nil {
 		return err
 	}
-	archive, err := fetchSource(ctx, http.DefaultClient, busyboxSources, busyboxSum)
+	archive, err := fetchSource(ctx, http.DefaultClient, busyboxPlaces(ctx), busyboxSum)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -102,5 +103,25 @@ func TestBusyboxFiles(t *testing.T) {
 		if links[place] != 1 {
 			t.Errorf("%s is there %d times", place, links[place])
 		}
+	}
+}
+
+// The source is looked for at the mirrors of apt first, each once, and upstream
+// in any case.
+func TestBusyboxPlaces(t *testing.T) {
+	tools := t.TempDir()
+	script := "#!/bin/sh\nprintf '%s\\n' http://mirror.example/debian/ http://mirror.example/debian cdrom://disc https://other.example/d\n"
+	if err := os.WriteFile(filepath.Join(tools, "apt-get"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools)
+	const file = "/pool/main/b/busybox/busybox_" + busyboxVersion + ".orig.tar.bz2"
+	got := busyboxPlaces(t.Context())
+	if want := []string{"http://mirror.example/debian" + file, "https://other.example/d" + file}; len(got) != 3 || !slices.Equal(got[:2], want) {
+		t.Errorf("places %q", got)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if got := busyboxPlaces(t.Context()); len(got) != 1 {
+		t.Errorf("without apt: %q", got)
 	}
 }
