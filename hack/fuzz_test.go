@@ -64,3 +64,21 @@ func TestFuzzFailsWhereThereIsNothing(t *testing.T) {
 		t.Errorf("success %v:\n%s", ok, out)
 	}
 }
+
+// What is chosen and what is left out are together all there is.
+func TestFuzzChooses(t *testing.T) {
+	files := map[string]string{
+		"a/a.go": "package a", "a/a_test.go": "package a" + goodTarget,
+		"b/b.go": "package b", "b/b_test.go": "package b" + strings.ReplaceAll(goodTarget, "FuzzGood", "FuzzOther"),
+	}
+	for choice, want := range map[string]string{"a FuzzGood$": "FuzzGood", "!a FuzzGood$": "FuzzOther"} {
+		t.Setenv("FUZZ", choice)
+		if out, ok := fuzzed(t, files); !ok || !strings.Contains(out, want+":") || !strings.Contains(out, "1 targets, 0 broken") {
+			t.Errorf("%s: success %v:\n%s", choice, ok, out)
+		}
+	}
+	t.Setenv("FUZZ", "FuzzNobody")
+	if out, ok := fuzzed(t, files); ok || !strings.Contains(out, "no fuzz targets") {
+		t.Errorf("nothing chosen: success %v:\n%s", ok, out)
+	}
+}
