@@ -84,7 +84,7 @@ func measure(ctx context.Context, runs, procs int, version, sweep string, others
 	if sweep != "" {
 		return b.sweep(ctx, sweep)
 	}
-	if err := b.buildGinkgo(ctx); err != nil {
+	if b.ginkgo, err = b.artifact(ctx, "bin/linux/amd64/ginkgo"); err != nil {
 		return err
 	}
 	return b.compare(ctx, runs, procs)
@@ -116,33 +116,6 @@ func (b *bench) up(ctx context.Context, version string) (down func() error, err 
 		return nil, errors.Join(err, down())
 	}
 	return down, nil
-}
-
-// buildGinkgo builds the command in a module of its own, since this one has a
-// newer Ginkgo than the test binary.
-func (b *bench) buildGinkgo(ctx context.Context) error {
-	e2e, err := b.artifact(ctx, "bin/linux/amd64/e2e.test")
-	if err != nil {
-		return err
-	}
-	built, err := exec.CommandContext(ctx, "go", "version", "-m", e2e).Output()
-	if err != nil {
-		return fmt.Errorf("asking %s for its Ginkgo: %w", e2e, err)
-	}
-	version := ""
-	for line := range strings.Lines(string(built)) {
-		if f := strings.Fields(line); len(f) > 2 && f[1] == "github.com/onsi/ginkgo/v2" {
-			version = f[2]
-		}
-	}
-	dir := filepath.Join(b.dir, "ginkgo")
-	b.ginkgo = filepath.Join(dir, "ginkgo")
-	script := "mkdir -p " + dir + " && cd " + dir + " && go mod init x && go get github.com/onsi/ginkgo/v2/ginkgo@" + version +
-		" && go build -o ginkgo github.com/onsi/ginkgo/v2/ginkgo"
-	if out, err := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput(); err != nil {
-		return fmt.Errorf("building Ginkgo's command %s: %w: %s", version, err, out)
-	}
-	return nil
 }
 
 func (b *bench) artifact(ctx context.Context, asset string) (string, error) {
