@@ -18,6 +18,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/cncf"
 	"github.com/qualify-dev/qualify/internal/ginkgo"
 	"github.com/qualify-dev/qualify/internal/inpod"
+	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/result"
 )
 
@@ -40,7 +41,7 @@ func runInPod(ctx context.Context, env Env, j job, report func(result.Case)) err
 	if err != nil {
 		return err
 	}
-	program, err := sumOf(j.binary)
+	program, err := release.SHA256(j.binary)
 	if err != nil {
 		return err
 	}
@@ -168,18 +169,4 @@ func take(env Env, j job, files ran, report func(result.Case)) error {
 		return errors.New("the results contradict themselves: " + strings.Join(found.Broken, "; "))
 	}
 	return nil
-}
-
-// sumOf is the SHA-256 of a file, in hex.
-func sumOf(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", fmt.Errorf("hashing: %w", err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("hashing %s: %w", filepath.Base(file), err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
+	"path/filepath"
 	"sync"
 )
 
@@ -108,4 +110,18 @@ func fill(src io.Reader, b []byte) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// SHA256 is the digest of a file, in hexadecimal.
+func SHA256(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("hashing: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("hashing %s: %w", filepath.Base(file), err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"testing/iotest"
@@ -56,5 +58,18 @@ func BenchmarkStream(b *testing.B) {
 		if _, err := stream(context.Background(), io.Discard, io.LimitReader(zeros{}, size), size); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestSHA256(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(file, []byte("abc"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := SHA256(file); err != nil || got != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got, err := SHA256(file + ".absent"); err == nil || got != "" {
+		t.Errorf("of nothing: %q, %v", got, err)
 	}
 }

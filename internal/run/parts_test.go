@@ -24,7 +24,9 @@ func dividing(t *testing.T, n int, divide func(names []string, clusters int) [][
 	}
 	large.Modes = []suites.Mode{{
 		Name: "all", Expect: func(*release.Release) ([]string, error) { return names, nil },
-		Divide: func(_ *release.Release, names []string, clusters int) ([][]string, error) { return divide(names, clusters), nil },
+		Divide: func(_ *release.Release, names []string, clusters int) ([][]string, error) {
+			return divide(names, clusters), nil
+		},
 	}}
 	w.suites = append(w.suites, large)
 	return w

@@ -9,28 +9,11 @@ import (
 	"strings"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
-	"github.com/qualify-dev/qualify/internal/release"
+	"github.com/qualify-dev/qualify/internal/provision"
 )
 
-// held is an image that a node holds, and what it is a part of.
-type held struct {
-	release.Asset
-	of *release.Release
-}
-
 // images are those of the release, and of what is beside it, that a node holds.
-func (l *nodeLayout) images() []held {
-	var all []held
-	for _, a := range l.rel.NodeImages() {
-		all = append(all, held{a, l.rel})
-	}
-	for _, part := range l.parts {
-		for _, a := range part.Images() {
-			all = append(all, held{a, part})
-		}
-	}
-	return all
-}
+func (l *nodeLayout) images() []provision.NodeImage { return provision.NodeImages(l.rel, l.parts) }
 
 // preload imports the release's images into the node's containerd and proves
 // that it holds the digests of the manifest.
@@ -47,28 +30,21 @@ func (l *nodeLayout) preload(ctx context.Context, n cluster.Transport) error {
 	if err := l.tagPause(ctx, n); err != nil {
 		return err
 	}
-	has, err := cluster.Images(ctx, n)
-	if err != nil {
+	if err := provision.ProveImages(ctx, n, "node", l.images()); err != nil {
 		return err
-	}
-	for _, image := range l.images() {
-		// One that is not bound has been allowed; the verdict names it.
-		if digest, ok := has[image.URI]; !ok || digest != image.Digest && image.Digest != "" {
-			return fmt.Errorf("image %s on the node has digest %q, the release says %s", image.URI, has[image.URI], image.Digest)
-		}
 	}
 	// A clean end: containerd's database goes into the image. It stays a zombie
 	// under a first process that reaps nobody, so only a living one counts.
 	end := `pkill -x containerd
 for i in $(seq 100); do ps -C containerd -o stat= | grep -qv Z || { rm -rf /tmp/containerd.log /run/containerd; exit 0; }; sleep 0.1; done
 echo containerd does not end >&2; exit 1`
-	_, err = n.Exec(ctx, cluster.Command("sh", "-c", end))
+	_, err := n.Exec(ctx, cluster.Command("sh", "-c", end))
 	return err
 }
 
 // preloadImage imports one image from its verified archive.
-func (l *nodeLayout) preloadImage(ctx context.Context, n cluster.Transport, image held) error {
-	file, err := l.store.Image(ctx, image.of, image.Name, nodeArch)
+func (l *nodeLayout) preloadImage(ctx context.Context, n cluster.Transport, image provision.NodeImage) error {
+	file, err := l.store.Image(ctx, image.Of, image.Name, nodeArch)
 	if err != nil {
 		return err
 	}

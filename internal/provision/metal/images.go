@@ -2,11 +2,7 @@ package metal
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +10,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/inventory"
+	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/remote"
 )
@@ -21,34 +18,19 @@ import (
 // controlPlaneImages are those that no worker runs.
 var controlPlaneImages = []string{"kube-apiserver-image", "kube-controller-manager-image", "kube-scheduler-image", "etcd-image"}
 
-// nodeImage is an image that a node holds, and what it is a part of.
-type nodeImage struct {
-	release.Asset
-	of *release.Release
-}
-
 // needed are the images that a host runs.
-func (p preparer) needed(role string) []nodeImage {
-	var all []nodeImage
-	for _, a := range p.rel.NodeImages() {
-		if role == inventory.ControlPlane || !slices.Contains(controlPlaneImages, a.Name) {
-			all = append(all, nodeImage{a, p.rel})
-		}
-	}
-	for _, part := range p.parts {
-		for _, a := range part.Images() {
-			all = append(all, nodeImage{a, part})
-		}
-	}
-	return all
+func (p preparer) needed(role string) []provision.NodeImage {
+	return slices.DeleteFunc(provision.NodeImages(p.rel, p.parts), func(image provision.NodeImage) bool {
+		return role != inventory.ControlPlane && image.Of == p.rel && slices.Contains(controlPlaneImages, image.Name)
+	})
 }
 
 // images imports the images that the node runs into its containerd, and proves
 // that it holds the digests of the manifest.
 func (p preparer) images(ctx context.Context, m *machine, root remote.Root) error {
 	needed := p.needed(m.Role)
-	err := sideBySide(ctx, needed, func(ctx context.Context, image nodeImage) error {
-		local, err := p.store.Image(ctx, image.of, image.Name, m.facts.arch)
+	err := sideBySide(ctx, needed, func(ctx context.Context, image provision.NodeImage) error {
+		local, err := p.store.Image(ctx, image.Of, image.Name, m.facts.arch)
 		if err != nil {
 			return err
 		}
@@ -66,17 +48,7 @@ func (p preparer) images(ctx context.Context, m *machine, root remote.Root) erro
 	if err != nil {
 		return err
 	}
-	held, err := cluster.Images(ctx, root)
-	if err != nil {
-		return err
-	}
-	for _, image := range needed {
-		// One that is not bound has been allowed; the verdict names it.
-		if digest, ok := held[image.URI]; !ok || digest != image.Digest && image.Digest != "" {
-			return fmt.Errorf("image %s on the host has digest %q, the release says %s", image.URI, held[image.URI], image.Digest)
-		}
-	}
-	return nil
+	return provision.ProveImages(ctx, root, "host", needed)
 }
 
 // digests are the SHA-256 of files that hosts are sent, each found out once for
@@ -100,22 +72,9 @@ func (d *digests) of(file string) (string, error) {
 		d.files = map[string]func() (string, error){}
 	}
 	if d.files[file] == nil {
-		d.files[file] = sync.OnceValues(func() (string, error) { return sum(file) })
+		d.files[file] = sync.OnceValues(func() (string, error) { return release.SHA256(file) })
 	}
 	found := d.files[file]
 	d.mu.Unlock()
 	return found()
-}
-
-func sum(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("reading %s: %w", filepath.Base(file), err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

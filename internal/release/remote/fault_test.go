@@ -319,7 +319,9 @@ func elsewhere(w http.ResponseWriter, r *http.Request, n int) {
 	cut(w, r, 1<<20)
 }
 
-func page(w http.ResponseWriter, _ *http.Request, _ int) { _, _ = io.WriteString(w, "<html>log in</html>") }
+func page(w http.ResponseWriter, _ *http.Request, _ int) {
+	_, _ = io.WriteString(w, "<html>log in</html>")
+}
 
 func noHTTP(w http.ResponseWriter, _ *http.Request, _ int) {
 	conn, _, err := w.(http.Hijacker).Hijack()

@@ -62,7 +62,7 @@ func (b *builder) containerd(ctx context.Context) (*release.Release, error) {
 		}
 		part.Assets = append(part.Assets, release.Asset{
 			Component: part.Name, Name: b.binary(name), Description: name + " binary for linux/" + b.arch, Type: release.Archive,
-			OS: "linux", Arch: []string{b.arch}, URI: fileURI(file), SHA256: sums.sha256, SHA512: sums.sha512,
+			OS: "linux", Arch: []string{b.arch}, URI: release.FileURI(file), SHA256: sums.sha256, SHA512: sums.sha512,
 		})
 	}
 	return &release.Release{Name: "containerd-" + b.version + "-source", Components: []release.Component{part}}, nil

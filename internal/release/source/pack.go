@@ -37,7 +37,7 @@ func (b *builder) release(ctx context.Context, out string) (manifest string, cac
 		// The manifest names final places, and an entry is filled aside.
 		base := b.layout.base
 		if base == "" {
-			base = fileURI(filepath.Join(b.cache.Dir, "release", key))
+			base = release.FileURI(filepath.Join(b.cache.Dir, "release", key))
 		}
 		return b.packRelease(ctx, dir, base)
 	})
@@ -258,10 +258,6 @@ func digests(file string) (sums, error) {
 	return sums{text(short), text(long)}, nil
 }
 
-func fileURI(file string) string {
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(file)}).String()
-}
-
 // channelOf maps v1.34.4 to 1-34.
 func channelOf(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
@@ -306,7 +302,7 @@ func copyRelease(from, to, manifest, served string) error {
 			if _, err := os.Stat(filepath.Join(from, rest)); err != nil {
 				return err
 			}
-			c.Assets[i].URI = fileURI(filepath.Join(to, rest))
+			c.Assets[i].URI = release.FileURI(filepath.Join(to, rest))
 		}
 	}
 	if err := copyTree(from, to); err != nil {

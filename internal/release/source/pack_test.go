@@ -20,7 +20,7 @@ func TestFileURI(t *testing.T) {
 		"/ünïcode/x":    "file:///%C3%BCn%C3%AFcode/x",
 		"/v1.2.3+k3s/x": "file:///v1.2.3+k3s/x",
 	} {
-		got := fileURI(file)
+		got := release.FileURI(file)
 		back, err := url.Parse(got)
 		if err != nil || got != want || back.Path != file {
 			t.Errorf("%s: got %s, %v; want %s", file, got, err, want)
@@ -69,12 +69,12 @@ func packed(t *testing.T, dir, uri string) {
 
 func TestCopyRelease(t *testing.T) {
 	from, to := filepath.Join(t.TempDir(), "from here"), filepath.Join(t.TempDir(), "to there")
-	packed(t, from, fileURI(filepath.Join(from, "artifacts", "kubelet")))
+	packed(t, from, release.FileURI(filepath.Join(from, "artifacts", "kubelet")))
 	must(t, copyRelease(from, to, "x.yaml", ""))
 	rel := parseRelease(t, filepath.Join(to, "x.yaml"))
 	kubelet, err := rel.Asset("kubelet")
 	must(t, err)
-	if want := fileURI(filepath.Join(to, "artifacts", "kubelet")); kubelet.URI != want {
+	if want := release.FileURI(filepath.Join(to, "artifacts", "kubelet")); kubelet.URI != want {
 		t.Errorf("moved to %s, want %s", kubelet.URI, want)
 	}
 	if got := read(t, filepath.Join(to, "artifacts", "kubelet")); got != "kubelet" {
@@ -108,7 +108,7 @@ func TestCopyReleaseRefuses(t *testing.T) {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
-	packed(t, from, fileURI(filepath.Join(from, "artifacts", "absent")))
+	packed(t, from, release.FileURI(filepath.Join(from, "artifacts", "absent")))
 	if err := copyRelease(from, to, "x.yaml", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent file: %v", err)
 	}

@@ -122,7 +122,7 @@ func (w *Workbench) packImages(ctx context.Context, dir, base string, part relea
 		}
 		part.Assets = append(part.Assets, release.Asset{
 			Component: part.Name, Name: w.b.binary(name + ".tar"), Description: name + " OCI image tar", Type: release.Archive, OS: "linux",
-			Arch: []string{w.b.arch}, URI: fileURI(filepath.Join(base, name+".tar")), SHA256: sums.sha256, SHA512: sums.sha512,
+			Arch: []string{w.b.arch}, URI: release.FileURI(filepath.Join(base, name+".tar")), SHA256: sums.sha256, SHA512: sums.sha512,
 		}, release.Asset{
 			Component: part.Name, Name: name + "-image", Description: name + " container image", Type: release.Image, OS: "linux",
 			Arch: []string{w.b.arch}, URI: image.Ref, Digest: digest,
