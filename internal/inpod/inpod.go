@@ -14,8 +14,6 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -67,16 +65,14 @@ type Files struct {
 // it. The error means that there are no files that stand for a whole run.
 func (r Run) Execute(ctx context.Context) (files Files, err error) {
 	r.Times = r.Times.OrUsual()
-	config, err := clientcmd.BuildConfigFromFlags("", r.Kubeconfig)
+	config, err := Access(r.Kubeconfig)
 	if err != nil {
-		return Files{}, fmt.Errorf("reading the kubeconfig: %w", err)
+		return Files{}, err
 	}
-	config.ContentType, config.QPS = "application/json", -1 // what every API server speaks; and the pauses are ours
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return Files{}, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	quiet()
 	w := &work{Run: r, client: client, config: config}
 	defer func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -104,6 +100,18 @@ func (r Run) Execute(ctx context.Context) (files Files, err error) {
 	return files, nil
 }
 
+// Access is the way to a cluster, for programs that run something in it. From
+// then on the client library keeps silent.
+func Access(kubeconfig string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	config.ContentType, config.QPS = "application/json", -1 // what every API server speaks; and the pauses are ours
+	quiet()
+	return config, nil
+}
+
 // quiet keeps the client library from writing to the process's streams, past
 // everything that looks for secrets. What it would say is in the errors.
 var quiet = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
@@ -116,44 +124,16 @@ type work struct {
 }
 
 // wait looks at the pod until the suite has ended, and returns its exit code.
-// Nothing that can keep it from ending is waited for without a deadline.
 func (w *work) wait(ctx context.Context, pod *corev1.Pod) (code int, err error) {
-	started := time.Now()
-	heard, ready := started, started // when the API server last answered, when the node was last ready
-	for {
-		now, err := w.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
-		switch {
-		case ctx.Err() != nil:
-			return 0, context.Cause(ctx)
-		case apierrors.IsNotFound(err):
-			return 0, errors.New("it is gone before it has ended: somebody deleted it, or its node was removed")
-		case err != nil:
-			if time.Since(heard) > w.Times.Patience {
-				return 0, fmt.Errorf("the API server has not answered for %s: %w", w.Times.Patience, err)
-			}
-		case now.UID != pod.UID:
-			return 0, errors.New("another pod has taken its name")
-		default:
-			heard = time.Now()
-			code, over, err := judge(now)
-			if over || err != nil {
-				return code, err
-			}
-			if !running(now) && time.Since(started) > w.Times.Startup {
-				return 0, fmt.Errorf("the suite has not started within %s: %s", w.Times.Startup, waitingFor(now))
-			}
-			if NodeReady(ctx, w.client, now.Spec.NodeName) {
-				ready = heard
-			} else if time.Since(ready) > w.Times.Patience {
-				return 0, fmt.Errorf("its node %s has not been ready for %s", now.Spec.NodeName, w.Times.Patience)
-			}
+	watch := Watch{API: w.client, Pod: pod, Who: "it", Whose: "its", Times: w.Times}
+	err = watch.Until(ctx, func(now *corev1.Pod, passed time.Duration) (over bool, err error) {
+		code, over, err = judge(now)
+		if !over && err == nil && !running(now) && passed > w.Times.Startup {
+			err = fmt.Errorf("the suite has not started within %s: %s", w.Times.Startup, waitingFor(now))
 		}
-		select {
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		case <-time.After(w.Times.Poll):
-		}
-	}
+		return over, err
+	})
+	return code, err
 }
 
 // judge tells whether the suite is over, with its exit code; the error is that
@@ -207,17 +187,4 @@ func waitingFor(pod *corev1.Pod) string {
 		}
 	}
 	return "the pod is " + string(pod.Status.Phase)
-}
-
-// NodeReady tells whether a node says that it is ready. A pod that tolerates every
-// taint seems to run on for ever on a node that is dead. One that is not placed
-// yet is on no node, and has a deadline of its own.
-func NodeReady(ctx context.Context, api kubernetes.Interface, name string) bool {
-	if name == "" {
-		return true
-	}
-	node, err := api.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-	return err == nil && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -104,14 +103,7 @@ func (w *work) own(ctx context.Context) error {
 	}
 }
 
-func (w *work) pause(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(w.Times.Poll):
-		return nil
-	}
-}
+func (w *work) pause(ctx context.Context) error { return pause(ctx, w.Times.Poll) }
 
 // pod runs the suite, and beside it a container that does nothing: files can
 // only be fetched out of one that runs.

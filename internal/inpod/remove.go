@@ -75,10 +75,8 @@ func (m Made) removeOne(ctx context.Context, o object, poll time.Duration) error
 			err = o.remove(metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
 			asked = err == nil
 		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
-		case <-time.After(poll):
+		if ended := pause(ctx, poll); ended != nil {
+			return errors.Join(err, ended)
 		}
 	}
 }

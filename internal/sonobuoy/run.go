@@ -11,16 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/sirupsen/logrus"
 	"github.com/vmware-tanzu/sonobuoy/pkg/plugin/aggregation"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 
 	"github.com/qualify-dev/qualify/internal/inpod"
 )
@@ -53,11 +49,10 @@ func (r Run) Execute(ctx context.Context) (results Results, err error) {
 	if err != nil {
 		return Results{}, err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", r.Kubeconfig)
+	config, err := inpod.Access(r.Kubeconfig)
 	if err != nil {
-		return Results{}, fmt.Errorf("reading the kubeconfig: %w", err)
+		return Results{}, err
 	}
-	config.ContentType, config.QPS = "application/json", -1
 	quick := rest.CopyConfig(config)
 	quick.Timeout = 30 * time.Second
 	api, err := kubernetes.NewForConfig(quick)
@@ -86,12 +81,9 @@ func (r Run) Execute(ctx context.Context) (results Results, err error) {
 	return read(archive, plugin)
 }
 
-// quiet keeps the libraries from writing to the process's streams, past
+// quiet keeps the library's logger from writing to the process's streams, past
 // everything that looks for secrets.
-var quiet = sync.OnceFunc(func() {
-	klog.SetLogger(logr.Discard())
-	logrus.SetLevel(logrus.PanicLevel)
-})
+var quiet = sync.OnceFunc(func() { logrus.SetLevel(logrus.PanicLevel) })
 
 // work is a run with what it talks through.
 type work struct {
@@ -114,44 +106,17 @@ const (
 	aggregator = "sonobuoy"
 )
 
-// wait looks at the run until it is complete. Nothing that can keep it from that
-// is waited for without a deadline.
-func (w *work) wait(ctx context.Context) (aggregation.Status, error) {
-	began := time.Now()
-	heard, ready := began, began
-	for {
-		pod, err := w.api.CoreV1().Pods(w.namespace()).Get(ctx, aggregator, metav1.GetOptions{})
-		switch {
-		case ctx.Err() != nil:
-			return aggregation.Status{}, context.Cause(ctx)
-		case apierrors.IsNotFound(err):
-			return aggregation.Status{}, errors.New("its aggregator is gone before it has ended")
-		case err != nil && time.Since(heard) > w.Times.Patience:
-			return aggregation.Status{}, fmt.Errorf("the API server has not answered for %s: %w", w.Times.Patience, err)
-		case err != nil:
-		case pod.UID != w.started.UID:
-			return aggregation.Status{}, errors.New("another pod has taken the aggregator's name")
-		default:
-			heard = time.Now()
-			status, over, err := w.look(ctx, pod)
-			if over || err != nil {
-				return status, err
-			}
-			if status.Status == "" && time.Since(began) > w.Times.Startup {
-				return status, fmt.Errorf("its aggregator has said nothing within %s: it is %s", w.Times.Startup, pod.Status.Phase)
-			}
-			if inpod.NodeReady(ctx, w.api, pod.Spec.NodeName) {
-				ready = heard
-			} else if time.Since(ready) > w.Times.Patience {
-				return status, fmt.Errorf("the aggregator's node %s has not been ready for %s", pod.Spec.NodeName, w.Times.Patience)
-			}
+// wait looks at the run until it is complete.
+func (w *work) wait(ctx context.Context) (status aggregation.Status, err error) {
+	watch := inpod.Watch{API: w.api, Pod: w.started, Who: "its aggregator", Whose: "the aggregator's", Times: w.Times}
+	err = watch.Until(ctx, func(now *corev1.Pod, passed time.Duration) (over bool, err error) {
+		status, over, err = w.look(ctx, now)
+		if !over && err == nil && status.Status == "" && passed > w.Times.Startup {
+			err = fmt.Errorf("its aggregator has said nothing within %s: it is %s", w.Times.Startup, now.Status.Phase)
 		}
-		select {
-		case <-ctx.Done():
-			return aggregation.Status{}, context.Cause(ctx)
-		case <-time.After(w.Times.Poll):
-		}
-	}
+		return over, err
+	})
+	return status, err
 }
 
 // look judges the aggregator's pod and what it says. "complete" means that it has

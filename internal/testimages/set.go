@@ -124,7 +124,7 @@ type builder struct {
 	programs   map[string]string // of a reference: directory with its programs
 }
 
-func (b *builder) build(ctx context.Context) (*release.Release, error) {
+func (b *builder) build(ctx context.Context) (rel *release.Release, err error) {
 	steps := []struct {
 		name string
 		run  func(context.Context) error
@@ -132,22 +132,13 @@ func (b *builder) build(ctx context.Context) (*release.Release, error) {
 		{"test programs", b.compile},
 		{"busybox", func(ctx context.Context) (err error) { b.busybox, err = busybox(ctx, b.Cache); return err }},
 		{"test userland", b.userland},
+		{"test images", func(ctx context.Context) (err error) { rel, err = b.pack(ctx); return err }},
 	}
-	var rel *release.Release
-	for i := range len(steps) + 1 {
-		step := source.Step{N: i + 1, Total: len(steps) + 1, Name: "test images"}
-		if i < len(steps) {
-			step.Name = steps[i].name
-		}
+	for i, s := range steps {
+		step := source.Step{N: i + 1, Total: len(steps), Name: s.name}
 		b.report(step)
 		start := time.Now()
-		var err error
-		if i < len(steps) {
-			err = steps[i].run(ctx)
-		} else {
-			rel, err = b.pack(ctx)
-		}
-		if err != nil {
+		if err := s.run(ctx); err != nil {
 			return nil, err
 		}
 		step.Done, step.Took = true, time.Since(start)
