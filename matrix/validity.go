@@ -28,7 +28,8 @@ type validity struct {
 	// known keeps what the versions of components come to: a matrix has far
 	// fewer of their combinations than it has cells.
 	known     map[string][]Reason
-	versioned []string // axes that known goes by
+	versioned []string               // axes that known goes by
+	runtimes  map[[3]string][]Reason // by system, release and containerd
 }
 
 // companion is what a value goes together with on one axis.
@@ -39,7 +40,7 @@ type companion struct {
 }
 
 func (m *Matrix) validity(asOf string) *validity {
-	v := &validity{values: map[string]map[string]*Value{}, only: map[*Value][]companion{}, support: m.Support, asOf: asOf, known: map[string][]Reason{}, versioned: append([]string{OS, K8s}, componentNames()...)}
+	v := &validity{values: map[string]map[string]*Value{}, only: map[*Value][]companion{}, support: m.Support, asOf: asOf, known: map[string][]Reason{}, runtimes: map[[3]string][]Reason{}, versioned: append([]string{OS, K8s}, componentNames()...)}
 	finders := m.finders()
 	for i := range m.Axes {
 		axis := &m.Axes[i]
@@ -140,6 +141,16 @@ func noAlpha() (containerd, k8s version) {
 // runtime says whether the container runtime and the kubelet have a common
 // language.
 func (v *validity) runtime(values map[string]string) []Reason {
+	key := [3]string{values[OS], values[K8s], values[Containerd]}
+	reasons, ok := v.runtimes[key]
+	if !ok {
+		reasons = v.language(values)
+		v.runtimes[key] = reasons
+	}
+	return reasons
+}
+
+func (v *validity) language(values map[string]string) []Reason {
 	os, k8s := v.values[OS][values[OS]], values[K8s]
 	release, ok := parseVersion(k8s)
 	text, whose := values[Containerd], ""
