@@ -2,8 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,11 +39,7 @@ func target(t testing.TB, s *remotetest.Server) Target {
 func host(t testing.TB, target Target, o Options) *Host {
 	t.Helper()
 	h := New(target, o)
-	t.Cleanup(func() {
-		if err := h.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(h.Close)
 	return h
 }
 

@@ -58,7 +58,7 @@ func (c *connector) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, b := range c.bastions {
-		_ = b.Close()
+		b.Close()
 	}
 }
 

@@ -101,7 +101,7 @@ func (p *provisioner) connect(hosts []inventory.Host) (machines []*machine, end 
 	c := &connector{dir: filepath.Dir(p.cfg.Inventory), sink: p.cfg.Sink, options: p.options, first: p.first, bastions: map[inventory.Access]*remote.Host{}}
 	end = func() {
 		for _, m := range machines {
-			_ = m.remote.Close()
+			m.remote.Close()
 		}
 		c.close()
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +19,9 @@ import (
 )
 
 // NodeDir is the only directory of a node that Transport touches. It is
-// removed at the end.
-const NodeDir = "/tmp/qualify-transport"
+// removed at the end. Where the node is the test's own machine, the tests of
+// another checkout may be running beside: each process has its own.
+var NodeDir = fmt.Sprintf("/tmp/qualify-transport-%d", os.Getpid())
 
 // prompt is how long a call may take to see that its context has ended.
 const prompt = 15 * time.Second
@@ -28,7 +30,7 @@ const prompt = 15 * time.Second
 // a POSIX shell and the usual file utilities.
 func Transport(t *testing.T, node cluster.Node) {
 	r := remote{t, node}
-	r.must("rm", "-rf", NodeDir) // an earlier test may have been killed
+	r.must("rm", "-rf", NodeDir) // a killed test may have had the same number
 	t.Cleanup(func() { r.must("rm", "-rf", NodeDir) })
 	for _, part := range []struct {
 		name string
@@ -278,6 +280,7 @@ func putsAtOnce(r remote) {
 	r.put(dir+"/f", 0o644, texts[0])
 	ctx := r.context()
 	var writers sync.WaitGroup
+	defer writers.Wait() // where a read ends the test
 	for _, text := range texts {
 		writers.Go(func() {
 			for range 3 {
