@@ -30,6 +30,11 @@ func (p *process) conformancePod(ended int) (namespace, node string) {
 	p.t.Helper()
 	const wait = 10 * time.Minute
 	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(time.Second) {
+		select {
+		case err := <-p.ended:
+			p.t.Fatalf("the program ended (%v) before its conformance pod had %d specs", err, ended)
+		default:
+		}
 		fields := strings.Fields(p.inCluster("get", "pods", "-A", "-l", "qualify.dev/lease", "-o", "jsonpath={.items[0].metadata.namespace} {.items[0].spec.nodeName}"))
 		if len(fields) != 2 {
 			continue
