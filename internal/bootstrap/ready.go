@@ -23,9 +23,19 @@ const readyTime = 3 * time.Minute
 // what was asked for.
 var ErrUnready = errors.New("the cluster did not become ready")
 
+// ErrPressure marks a node that is short of disk, memory or process numbers: it
+// takes no pods then, and what it is short of is its machine's.
+var ErrPressure = errors.New("the machine has too little left")
+
+// Unready tells whether an error says that a cluster did not become ready on
+// machines that have all that it needs.
+func Unready(err error) bool {
+	return (errors.Is(err, ErrUnready) || errors.Is(err, ErrNotReady)) && !errors.Is(err, ErrPressure)
+}
+
 // Ready returns when everything that "ready" means was seen: pod network
-// on every node, the API server's version, the node count, every node Ready at
-// the release's version, cluster DNS answering every node.
+// on every node, the API server's version, the node count, every node Ready, short
+// of nothing and at the release's version, cluster DNS answering every node.
 func Ready(ctx context.Context, client kubernetes.Interface, c *cluster.Cluster, version string, network Wiring) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
@@ -110,6 +120,11 @@ func nodesReady(ctx context.Context, client kubernetes.Interface, c *cluster.Clu
 		}
 		if ready := condition(n, corev1.NodeReady); ready.Status != corev1.ConditionTrue {
 			return fmt.Errorf("node %s is not Ready: %s", n.Name, ready.Message)
+		}
+		for _, kind := range []corev1.NodeConditionType{corev1.NodeDiskPressure, corev1.NodeMemoryPressure, corev1.NodePIDPressure} {
+			if short := condition(n, kind); short.Status == corev1.ConditionTrue {
+				return fmt.Errorf("%w: node %s has %s: %s", ErrPressure, n.Name, kind, short.Message)
+			}
 		}
 	}
 	return nil

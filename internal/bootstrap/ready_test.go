@@ -294,6 +294,9 @@ func TestReadinessComplains(t *testing.T) {
 			a.nodes[1].Status.Conditions[0] = corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Message: "no network"}
 		}, "q-1-worker is not Ready: no network"},
 		{"a node is unknown", func(_ *answering, a *apiServer) { a.nodes[0].Status.Conditions[0].Status = corev1.ConditionUnknown }, "q-1-control-plane is not Ready"},
+		{"a node has no disk left", func(_ *answering, a *apiServer) {
+			a.nodes[1].Status.Conditions = append(a.nodes[1].Status.Conditions, corev1.NodeCondition{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue, Message: "kubelet has disk pressure"})
+		}, "the machine has too little left: node q-1-worker has DiskPressure: kubelet has disk pressure"},
 		{"a node says nothing", func(_ *answering, a *apiServer) { a.nodes[0].Status.Conditions = nil }, "no such condition yet"},
 		{"no DNS", func(_ *answering, a *apiServer) { a.dns = nil; delete(a.services, "kube-system/kube-dns") }, "finding the DNS service"},
 		{"no API service", func(_ *answering, a *apiServer) { delete(a.services, "default/kubernetes") }, "finding the API service"},

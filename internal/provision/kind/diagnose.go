@@ -51,7 +51,7 @@ func diagnose(ctx context.Context, lease provision.Lease, cause error) error {
 			}
 		}
 	}
-	if errors.Is(cause, bootstrap.ErrUnready) || errors.Is(cause, bootstrap.ErrNotReady) {
+	if bootstrap.Unready(cause) {
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: bootstrap.Journal(ctx, node{nodes[0].name}, "kubelet"), Err: cause}
 	}
 	if reason, said, failed := bootstrap.KubeadmFailed(cause); failed {

@@ -71,6 +71,7 @@ func TestDiagnoseBlames(t *testing.T) {
 			e.unitSays("*", "kubelet", "failed", "0", "0")
 			e.says("exec --privileged q-1-* journalctl *", "no journal", 1)
 		}, "kubelet", "starting on node", "the journal cannot be read"},
+		{"no disk left", fmt.Errorf("%w: %w: node q-1-worker has DiskPressure", bootstrap.ErrUnready, bootstrap.ErrPressure), nothing, "", "has DiskPressure", ""},
 		{"not ready", notReady, nothing, "cluster", "no network", "a line of the journal"},
 		{"kubeadm init", kubeadmFailure(), nothing, "kubeadm", "kubeadm init on node q-1-control-plane", "etcd is not healthy"},
 		{"kubeadm join", kubeadmFails("join"), nothing, "kubeadm", "kubeadm join on node", "etcd is not healthy"},

@@ -69,7 +69,7 @@ func diagnose(ctx context.Context, nodes []cluster.Node, cause error) error {
 		return &provision.ProductError{
 			Component: "kubelet", Doing: "starting on host " + sick.Name, Log: log, Err: errors.New(cmp.Or(bootstrap.LastWords(log), firstLine(cause))),
 		}
-	case errors.Is(cause, bootstrap.ErrUnready) || errors.Is(cause, bootstrap.ErrNotReady):
+	case bootstrap.Unready(cause):
 		return &provision.ProductError{Component: "cluster", Doing: "becoming ready", Log: bootstrap.Journal(ctx, nodes[0], "kubelet"), Err: cause}
 	case failed:
 		return &provision.ProductError{Component: "kubeadm", Doing: "setting up the cluster", Log: said, Err: errors.New(reason)}

@@ -3,9 +3,11 @@ package metal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/provision"
 )
@@ -15,6 +17,20 @@ type unwell struct {
 	cluster.Transport
 	units map[string]string // what systemctl shows
 	log   string
+}
+
+// A cluster that is not ready blames the release, and not where a machine has
+// no disk left.
+func TestNotReady(t *testing.T) {
+	const well = "ActiveState=active\nNRestarts=0\nExecMainStatus=0\n"
+	nodes := []cluster.Node{{Name: "m1", Transport: unwell{units: map[string]string{"containerd": well, "kubelet": well}}}}
+	var product *provision.ProductError
+	if err := diagnose(t.Context(), nodes, fmt.Errorf("%w: no network", bootstrap.ErrUnready)); !errors.As(err, &product) {
+		t.Errorf("no network: %v", err)
+	}
+	if err := diagnose(t.Context(), nodes, fmt.Errorf("%w: %w", bootstrap.ErrUnready, bootstrap.ErrPressure)); errors.As(err, &product) {
+		t.Errorf("no disk left: %v", err)
+	}
 }
 
 // Exec answers for systemd.
