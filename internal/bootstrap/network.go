@@ -107,6 +107,10 @@ func Rewire(ctx context.Context, nodes []cluster.Node, kubeconfig string) error 
 	if err != nil {
 		return err
 	}
+	// An API server that has just started refuses the administrator for a moment.
+	if err := until(ctx, func() error { return administrable(ctx, client) }); err != nil {
+		return fmt.Errorf("waiting for the API server: %w", err)
+	}
 	network := &PodNetwork{
 		Nodes: nodes, Client: func(context.Context) (kubernetes.Interface, error) { return client, nil },
 		Forwards: func(context.Context, string) error { return nil }, // cluster DNS is there already

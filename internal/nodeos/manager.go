@@ -25,6 +25,9 @@ const upgrades = `{ echo "installing what a node needs would replace installed p
 // started by it, and it asks nothing.
 func apt() Manager {
 	const quiet = "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\n"
+	// A network that is away for half a minute is waited for: apt of Debian 12
+	// pauses for 1, 2, 4, 8, 16 and 30 s, an older one tries again at once.
+	const patient = " -o Acquire::Retries=6"
 	return Manager{
 		Name:    "apt",
 		List:    "dpkg-query -W -f '${db:Status-Abbrev}${Package} ${Version}\\n'",
@@ -33,8 +36,8 @@ func apt() Manager {
 replaced=$(echo "$plan" | sed -n 's/^Inst \([^ ]*\) \[.*/\1/p' | tr '\n' ' ')
 [ -z "$replaced" ] || ` + upgrades + `
 echo "$plan" | sed -n 's/^Inst \([^ ]*\) .*/\1/p'`,
-		Refresh: quiet + `apt-get update -q`,
-		Install: quiet + `apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=60 "$@" </dev/null`,
+		Refresh: quiet + `apt-get update -q` + patient,
+		Install: quiet + `apt-get install -q -y --no-install-recommends` + patient + ` -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=60 "$@" </dev/null`,
 		// What was cut off in the middle has to be brought to an end first.
 		Remove: quiet + `dpkg --configure -a </dev/null || :; apt-get purge -q -y -o DPkg::Lock::Timeout=60 "$@" </dev/null`,
 	}

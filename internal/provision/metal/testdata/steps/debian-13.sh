@@ -31,14 +31,14 @@ plan=$(apt-get install -s -q --no-install-recommends "$@") || exit 1
 replaced=$(echo "$plan" | sed -n 's/^Inst \([^ ]*\) \[.*/\1/p' | tr '\n' ' ')
 [ -z "$replaced" ] || { echo "installing what a node needs would replace installed packages ($replaced), which cannot be undone: bring the machine up to date first" >&2; exit 1; }
 echo "$plan" | sed -n 's/^Inst \([^ ]*\) .*/\1/p' ) > "$0/packages.new" || { ( export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-apt-get update -q ) >&2; ( export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+apt-get update -q -o Acquire::Retries=6 ) >&2; ( export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 plan=$(apt-get install -s -q --no-install-recommends "$@") || exit 1
 replaced=$(echo "$plan" | sed -n 's/^Inst \([^ ]*\) \[.*/\1/p' | tr '\n' ' ')
 [ -z "$replaced" ] || { echo "installing what a node needs would replace installed packages ($replaced), which cannot be undone: bring the machine up to date first" >&2; exit 1; }
 echo "$plan" | sed -n 's/^Inst \([^ ]*\) .*/\1/p' ) > "$0/packages.new"; }
 cat "$0/packages.new" >> "$0/packages"; sync -f "$0" 2>/dev/null || sync
 ( export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=60 "$@" </dev/null ) >&2
+apt-get install -q -y --no-install-recommends -o Acquire::Retries=6 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=60 "$@" </dev/null ) >&2
 fi
 for module in overlay br_netfilter nf_conntrack; do modprobe $module 2>/dev/null || :; done
 if [ -w /proc/sys/net/ipv4/ip_forward ]; then echo 1 > /proc/sys/net/ipv4/ip_forward 2>/dev/null || :; fi
