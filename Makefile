@@ -28,7 +28,7 @@ test: ## every hermetic test
 fuzz: ## each fuzz target for a minute (FUZZTIME=60s)
 	@hack/fuzz
 
-endure: build ## kills at random, lies, hostile bytes: some 12 minutes
+endure: build ## kills at random, lies, hostile bytes; takes minutes
 	@hack/endure
 
 mutants: ## take each guard of the judge away in turn: 7 minutes
