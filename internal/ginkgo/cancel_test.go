@@ -117,6 +117,23 @@ func TestExecuteLeavesNoProcess(t *testing.T) {
 	gone(t, run.Dir, "child")
 }
 
+// What specs leave of temporary files is gone when they have run.
+func TestExecuteLeavesNoTemporaryFile(t *testing.T) {
+	own := t.TempDir()
+	t.Setenv("TMPDIR", own)
+	run := sampleRun(t, "", "[sample] leaves a temporary file")
+	if _, err := execute(t, t.Context(), run); err != nil {
+		t.Error(err)
+	}
+	left := strings.TrimSpace(read(t, run.Dir, "temporary"))
+	if !strings.HasPrefix(left, own+string(filepath.Separator)) {
+		t.Errorf("the spec wrote %q, outside of %q", left, own)
+	}
+	if found, err := os.ReadDir(own); err != nil || len(found) > 0 {
+		t.Errorf("left: %v, error %v", found, err)
+	}
+}
+
 // Nothing of the caller's environment leads the suite to another cluster or
 // steers Ginkgo.
 func TestExecuteEnvironment(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/qualify-dev/qualify/internal/scratch"
 	"github.com/qualify-dev/qualify/internal/sink"
 )
 
@@ -45,6 +46,7 @@ type Run struct {
 	Grace time.Duration
 	// Transcript leaves e2e.log and junit_01.xml, as submissions have them.
 	Transcript bool
+	tmp        string // for the temporary files of the specs
 }
 
 // mostDeaths is how many specs may end their process before the rest is given
@@ -74,6 +76,14 @@ func (r Run) Execute(ctx context.Context, onSpec func(types.SpecReport)) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, output.Close()) }()
+	// Specs of Kubernetes leave files where temporary ones go. The directory has a
+	// short path: some of them are sockets.
+	tmp, remove, err := scratch.Dir("specs")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = remove() }()
+	r.tmp = tmp
 	reports := newCollector(r.Specs, record, onSpec)
 	err = r.passes(ctx, reports, output)
 	around := reports.end()
@@ -121,7 +131,7 @@ func (r *pass) runProcess(ctx context.Context, p *process, address string) (err 
 		fmt.Sprintf("--ginkgo.parallel.process=%d", p.number), fmt.Sprintf("--ginkgo.parallel.total=%d", r.Procs),
 	}, ordered(r.seed), r.Args)
 	cmd := command(ctx, r.Binary, args...)
-	cmd.Env = append(cmd.Env, "GINKGO_PARALLEL_PROTOCOL=HTTP")
+	cmd.Env = append(cmd.Env, "GINKGO_PARALLEL_PROTOCOL=HTTP", "TMPDIR="+r.tmp)
 	// Interrupted, Ginkgo lets its specs clean up; a hung one is killed.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = max(r.Grace, time.Second) // none at all would wait for ever

@@ -19,13 +19,12 @@ import (
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	_ = os.RemoveAll(buildDir())
+	_ = os.RemoveAll(buildDir)
 	os.Exit(status)
 }
 
-func buildDir() string {
-	return filepath.Join(os.TempDir(), fmt.Sprintf("qualify-sample-%d", os.Getpid()))
-}
+// buildDir stays where it is when a test has a TMPDIR of its own.
+var buildDir = filepath.Join(os.TempDir(), fmt.Sprintf("qualify-sample-%d", os.Getpid()))
 
 // sample returns the compiled suite of testdata/sample.
 func sample(t *testing.T) string {
@@ -40,7 +39,7 @@ func sample(t *testing.T) string {
 // buildSample compiles with copies of the module files: the sample imports
 // more of Ginkgo than the module itself does.
 var buildSample = sync.OnceValues(func() (string, error) {
-	if err := os.MkdirAll(buildDir(), 0o700); err != nil {
+	if err := os.MkdirAll(buildDir, 0o700); err != nil {
 		return "", err
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
@@ -48,12 +47,12 @@ var buildSample = sync.OnceValues(func() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := os.WriteFile(filepath.Join(buildDir(), name), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(buildDir, name), data, 0o600); err != nil {
 			return "", err
 		}
 	}
-	file := filepath.Join(buildDir(), "sample")
-	out, err := exec.Command("go", "test", "-c", "-mod=mod", "-modfile="+filepath.Join(buildDir(), "go.mod"), "-o", file, "./testdata/sample").CombinedOutput()
+	file := filepath.Join(buildDir, "sample")
+	out, err := exec.Command("go", "test", "-c", "-mod=mod", "-modfile="+filepath.Join(buildDir, "go.mod"), "-o", file, "./testdata/sample").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("compiling the sample suite: %w: %s", err, out)
 	}

@@ -97,6 +97,14 @@ func plain() {
 			Fail("not yet")
 		}
 	})
+	It("leaves a temporary file", func() {
+		f, err := os.CreateTemp("", "sample")
+		if err != nil {
+			Fail(err.Error())
+		}
+		trace("temporary", f.Name())
+		_ = f.Close()
+	})
 	It("shows its environment", func() {
 		fmt.Fprintln(GinkgoWriter, strings.Join(os.Environ(), "\n"))
 	})
