@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/claim"
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/provision"
@@ -106,7 +107,7 @@ func (x execution) execute(ctx context.Context, hold *hold) error {
 	return run.Execute(ctx, x.plan, run.Deps{
 		Run: hold.dir.id, Dir: hold.dir.path, Owner: owner(), Journal: hold.journal, Past: hold.past, Relieve: hold.reserve.free,
 		Provisioners: provisioners, Capacity: capacity, Releases: x.releases, Suite: x.suite,
-		Prover: identity.Prover{Image: x.image, Program: x.store.Program, Arch: runtime.GOARCH}, Artifact: x.artifact, Tool: tool,
+		Prover: identity.Prover{Image: x.image, Program: x.store.Program, Arch: runtime.GOARCH}, Shortage: bootstrap.Shortage, Artifact: x.artifact, Tool: tool,
 		Conformance: x.conformance, Sonobuoy: x.sonobuoy, Say: x.ui.line,
 		Sink: x.sink, Procs: x.how.Procs, Keep: x.how.Keep, Collect: x.how.Collect, Grace: x.how.Grace, Now: now, Observe: x.ui.event,
 	})

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/qualify-dev/qualify/internal/cluster"
@@ -98,12 +99,7 @@ func (p *PodNetwork) run(ctx context.Context, want int) error {
 // and rules are gone with the boot, and the node's address may be another. It
 // waits until the API server answers and has all nodes.
 func Rewire(ctx context.Context, nodes []cluster.Node, kubeconfig string) error {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
-	}
-	config.Timeout, config.QPS = 15*time.Second, -1
-	client, err := kubernetes.NewForConfig(config)
+	client, err := fileClient(kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -123,7 +119,15 @@ func Rewire(ctx context.Context, nodes []cluster.Node, kubeconfig string) error 
 
 // NewClient returns a client with the rights of a kubeconfig.
 func NewClient(kubeconfig []byte) (kubernetes.Interface, error) {
-	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	return clientWith(clientcmd.RESTConfigFromKubeConfig(kubeconfig))
+}
+
+// fileClient returns a client with the rights of a kubeconfig's file.
+func fileClient(file string) (kubernetes.Interface, error) {
+	return clientWith(clientcmd.BuildConfigFromFlags("", file))
+}
+
+func clientWith(config *rest.Config, err error) (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster's kubeconfig: %w", err)
 	}

@@ -23,10 +23,6 @@ const readyTime = 3 * time.Minute
 // what was asked for.
 var ErrUnready = errors.New("the cluster did not become ready")
 
-// ErrPressure marks a node that is short of disk, memory or process numbers: it
-// takes no pods then, and what it is short of is its machine's.
-var ErrPressure = errors.New("the machine has too little left")
-
 // Unready tells whether an error says that a cluster did not become ready on
 // machines that have all that it needs.
 func Unready(err error) bool {
@@ -121,10 +117,8 @@ func nodesReady(ctx context.Context, client kubernetes.Interface, c *cluster.Clu
 		if ready := condition(n, corev1.NodeReady); ready.Status != corev1.ConditionTrue {
 			return fmt.Errorf("node %s is not Ready: %s", n.Name, ready.Message)
 		}
-		for _, kind := range []corev1.NodeConditionType{corev1.NodeDiskPressure, corev1.NodeMemoryPressure, corev1.NodePIDPressure} {
-			if short := condition(n, kind); short.Status == corev1.ConditionTrue {
-				return fmt.Errorf("%w: node %s has %s: %s", ErrPressure, n.Name, kind, short.Message)
-			}
+		if text := pressed(n); text != "" {
+			return fmt.Errorf("%w: %s", ErrPressure, text)
 		}
 	}
 	return nil

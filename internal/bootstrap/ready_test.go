@@ -161,6 +161,7 @@ type apiServer struct {
 	nodes    []corev1.Node
 	dns      []corev1.Pod
 	services map[string]string // cluster address by namespace/name
+	events   []corev1.Event    // of nodes
 }
 
 func newAPI(c *cluster.Cluster) *apiServer {
@@ -175,7 +176,7 @@ func newAPI(c *cluster.Cluster) *apiServer {
 	return a
 }
 
-// ServeHTTP answers what Ready asks.
+// ServeHTTP answers what Ready and Shortage ask.
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var answer any
 	switch path := strings.Split(r.URL.Path, "/"); {
@@ -185,6 +186,8 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = corev1.NodeList{Items: a.nodes}
 	case r.URL.Path == "/api/v1/namespaces/kube-system/pods" && r.URL.Query().Get("labelSelector") == "k8s-app=kube-dns":
 		answer = corev1.PodList{Items: a.dns}
+	case r.URL.Path == "/api/v1/namespaces/default/events" && r.URL.Query().Get("fieldSelector") == "involvedObject.kind=Node":
+		answer = corev1.EventList{Items: a.events}
 	case len(path) == 7 && path[5] == "services" && a.services[path[4]+"/"+path[6]] != "":
 		answer = corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: a.services[path[4]+"/"+path[6]]}}
 	default:

@@ -23,7 +23,7 @@ const (
 	CaseEnded     Kind = "case"          // Suite, Case; a case that never ran needs no event, its absence says so
 	SuiteEnded    Kind = "suite-ended"   // Suite; Text empty when the suite ran to its end, else why not
 	ProductFault  Kind = "product-fault" // Text, Log: the release failed to boot, join or become ready
-	InfraFault    Kind = "infra-fault"   // Text, Log: we could not tell; never the release's blame
+	InfraFault    Kind = "infra-fault"   // Text, Log: we could not tell; never the release's blame; Suite: what failed in it tells nothing
 	Note          Kind = "note"          // Text: a warning that travels with the answer
 )
 

@@ -110,8 +110,10 @@ type Attempt struct {
 type Fault struct {
 	Lease   int  // the cell's lease; for a fault of the run, the number of its start
 	Product bool // the release is to blame; else nobody knows
-	Text    string
-	Log     string
+	// Suite is the one in which a failure may come of this and not of the release.
+	Suite string
+	Text  string
+	Log   string
 }
 
 // Cell finds the evidence of a cell by its ID.

@@ -227,7 +227,7 @@ func (c *cellFolder) take(e Event, process int) {
 		s.take(e, Session{Lease: len(c.ev.Leases), Process: process, First: c.at, Last: c.at})
 	case ProductFault, InfraFault:
 		c.ev.Faults = append(c.ev.Faults, Fault{
-			Lease: len(c.ev.Leases), Product: e.Kind == ProductFault, Text: e.Text, Log: e.Log,
+			Lease: len(c.ev.Leases), Product: e.Kind == ProductFault, Suite: e.Suite, Text: e.Text, Log: e.Log,
 		})
 	case Note:
 		c.ev.Notes = append(c.ev.Notes, e.Text)

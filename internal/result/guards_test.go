@@ -160,9 +160,16 @@ func TestCellGuards(t *testing.T) {
 	}
 	product := Event{Kind: ProductFault, Cell: "c1", Text: "kubelet", Log: "line 1\nline 2\n"}
 	infra := Event{Kind: InfraFault, Cell: "c1", Text: "engine gone"}
+	short := func(suite string) Event {
+		return Event{Kind: InfraFault, Cell: "c1", Suite: suite, Text: "no disk left"}
+	}
 	boot := []Event{start(), lease(LeaseOpened, "c1", "q-1"), product, lease(LeaseClosed, "c1", "q-1"), end(RunComplete)}
 	failing := func(more func([]Event) []Event) func([]Event) []Event {
 		return func(events []Event) []Event { return more(outcomes(Fail)(events)) }
+	}
+	before := func(what ...Event) []Event { // on a lease of its own
+		all := []Event{lease(LeaseOpened, "c1", "q-0"), identity("c1", StageBefore), suite(SuiteStarted, "c1", "smoke", "")}
+		return append(append(all, what...), lease(LeaseClosed, "c1", "q-0"), lease(LeaseOpened, "c1", "q-1"))
 	}
 	saw := func(items ...string) Event {
 		return changed(identity("c1", StageAfter), func(e *Event) { e.Checked = items })
@@ -209,7 +216,15 @@ func TestCellGuards(t *testing.T) {
 		"identityAfter too early": doubt(func(events []Event) []Event {
 			return added(identity("c1", StageAfter))(replaced(stageIs(StageAfter))(events))
 		}, ReasonIdentityMissing),
-		"failure needs identity before":  doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
+		"failure needs identity before":           doubt(failing(replaced(stageIs(StageBefore))), ReasonIdentityMissing, ReasonCaseFailed),
+		"failure on a short machine":              doubt(failing(added(short("smoke"))), ReasonInfrastructure, ReasonCaseFailed),
+		"failure, other suite was short":          {events: failing(added(short("conformance"))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonInfrastructure}},
+		"failure, the engine had gone":            {events: failing(added(infra)), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonInfrastructure}},
+		"failure, tried again on a short machine": doubt(replaced(kindIs(LeaseOpened), before(ended("c1", "smoke", "exec", 1, Fail), short("smoke"))...), ReasonCaseFlaky),
+		"failure, the machine before was short": {
+			events:  failing(replaced(kindIs(LeaseOpened), before(short("smoke"))...)),
+			verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed},
+		},
 		"failure does not need it after": {events: failing(replaced(stageIs(StageAfter))), verdict: NotQualified, exit: 1, codes: []string{ReasonCaseFailed, ReasonIdentityMissing}},
 		"identityMissing, of blanks": doubt(func(events []Event) []Event {
 			for i := range events {

@@ -25,8 +25,9 @@ import (
 //
 // To blame, a failure needs proof of whose it is: a failed or flaky case
 // blames if the cell's identity was compared, and held, before the suites of
-// the same lease, and only blocks otherwise. A product fault blames without
-// it, since a release that cannot boot cannot be compared.
+// the same lease, and no fault on that lease names its suite. Otherwise it only
+// blocks. A product fault blames without that, since a release that cannot boot
+// cannot be compared.
 //
 // The run is Inconclusive if anything voids it, and then none of its cells
 // says more. Else it is NotQualified if one cell is, else Inconclusive if one

@@ -215,7 +215,7 @@ func leaseMissing(got CellEvidence) []finding {
 func cellFaults(got CellEvidence) []finding {
 	var all []finding
 	for _, f := range got.Faults {
-		all = append(all, faultFinding(f, got.LastLease())...)
+		all = append(all, about("", f.Suite, faultFinding(f, got.LastLease()))...)
 	}
 	return all
 }

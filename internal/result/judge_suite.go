@@ -231,12 +231,20 @@ func (c *suiteCourt) failed(r ruled) []finding {
 }
 
 // blame is the weight of a failure on a lease: without proof that the release
-// ran there, it is nobody's.
+// ran there, or where something else may have made it, it is nobody's.
 func (c *suiteCourt) blame(lease int) weight {
-	if heldBefore(c.cell, c.release, lease) {
+	if heldBefore(c.cell, c.release, lease) && !c.disturbed(lease) {
 		return blames
 	}
 	return blocks
+}
+
+// disturbed tells whether the suite ran into a fault on a lease that is not the
+// release's.
+func (c *suiteCourt) disturbed(lease int) bool {
+	return slices.ContainsFunc(c.cell.Faults, func(f Fault) bool {
+		return f.Lease == lease && f.Suite == c.suite.Name
+	})
 }
 
 // excusable is a finding that a waiver or an informing suite may take the

@@ -66,6 +66,7 @@ func lifeOf(t *rapid.T, cell PlanCell, bad int) []Event {
 					events = append(events, attempts(t, cell.ID, s.Name, name, bad)...)
 				}
 				unlucky("unexpected", ended(cell.ID, s.Name, "extra", 1, Skip))
+				unlucky("short", Event{Kind: InfraFault, Cell: cell.ID, Suite: s.Name, Text: "no disk left"})
 				how := ""
 				if rapid.IntRange(1, 100).Draw(t, "broken off") <= bad {
 					how = "killed"

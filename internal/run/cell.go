@@ -31,6 +31,7 @@ type execution struct {
 	sound       bool             // nothing went wrong so far; decides whether logs are collected
 	faulty      bool             // the infrastructure failed: another attempt may fare better
 	hung        bool             // the provisioner has not returned
+	since       time.Time        // when the attempt began; zero where a former process began it
 }
 
 // leaseMargin is how long a lease outlives the budgets of its cell.
@@ -87,7 +88,10 @@ func (e *execution) open(ctx context.Context) bool {
 // lease's resources are proven gone.
 func (e *execution) attempt(ctx context.Context, p provision.Provisioner, lease provision.Lease, adopt bool) (gone bool) {
 	lease.Owner, lease.Home, lease.Expires = e.Owner, e.Dir, e.expiry()
-	e.lease, e.sound, e.faulty, e.hung = lease, true, false, false
+	e.lease, e.sound, e.faulty, e.hung, e.since = lease, true, false, false, time.Time{}
+	if !adopt {
+		e.since = e.Now()
+	}
 	// The intent comes first: from here on resources may exist, whatever
 	// happens to this process.
 	e.add(result.Event{Kind: result.LeaseOpened, Cell: e.cell.ID, Lease: (*result.Lease)(&lease)})

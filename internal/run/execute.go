@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/qualify-dev/qualify/internal/claim"
+	"github.com/qualify-dev/qualify/internal/cluster"
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/release"
@@ -30,8 +31,11 @@ type Deps struct {
 	Releases     map[string]*release.Release // by digest, and what is built beside them
 	Suite        func(name string) (suites.Suite, error)
 	Prover       identity.Prover
-	Artifact     func(ctx context.Context, rel *release.Release, asset string) (string, error)
-	Tool         func(name string) (string, error)
+	// Shortage tells which nodes of a cluster were short of something since a
+	// time, so that their pods may have failed for it. Empty: none.
+	Shortage func(ctx context.Context, c *cluster.Cluster, since time.Time) (string, error)
+	Artifact func(ctx context.Context, rel *release.Release, asset string) (string, error)
+	Tool     func(name string) (string, error)
 	// Conformance returns the conformance image of a release.
 	Conformance func(ctx context.Context, rel *release.Release) (suites.Image, error)
 	// Sonobuoy returns the image of Sonobuoy.

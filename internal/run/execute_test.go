@@ -62,6 +62,66 @@ func TestExecute(t *testing.T) {
 	}
 }
 
+// A cell that failed on a machine that was short of something is tried again on
+// other machines, as after any fault that is not the release's.
+func TestShortageIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.retries = 1
+	attempts := 0
+	w.deps.Shortage = func(context.Context, *cluster.Cluster, time.Time) (string, error) {
+		return "a node has DiskPressure", nil
+	}
+	w.suites = []suites.Suite{suiteOf("tiny", func(ctx context.Context, env suites.Env, emit func(result.Case)) error {
+		if attempts++; attempts == 1 {
+			emit(result.Case{Name: env.Expected[0], Outcome: result.Fail, Attempt: 1})
+			return nil
+		}
+		return pass(ctx, env, emit)
+	})}
+	// What failed once and then passed does so by the policy for flaky cases.
+	w.execute(context.Background()).want(t, result.Inconclusive, 3, result.ReasonCaseFlaky)
+	if leases := of(w.events, result.LeaseClosed); len(leases) != 2 || attempts != 2 {
+		t.Errorf("%d attempts on %d leases", attempts, len(leases))
+	}
+}
+
+// Whether machines were short of something is asked where a case failed and
+// nowhere else, since when the attempt began, and is on record when the suite
+// ends: a later process does not ask for a suite that has ended.
+func TestShortageIsAskedForWhereCasesFail(t *testing.T) {
+	w := newWorld(t)
+	var asked []string
+	var since time.Time
+	w.deps.Shortage = func(_ context.Context, c *cluster.Cluster, from time.Time) (string, error) {
+		asked, since = append(asked, c.Name), from
+		return "a node has DiskPressure", nil
+	}
+	w.suites = []suites.Suite{suiteOf("tiny", pass), suiteOf("unfit", func(_ context.Context, env suites.Env, emit func(result.Case)) error {
+		for _, name := range env.Expected {
+			emit(result.Case{Name: name, Outcome: result.Fail, Attempt: 1})
+		}
+		return nil
+	})}
+	began := time.Now()
+	o := w.execute(context.Background())
+	o.want(t, result.Inconclusive, 3, result.ReasonCaseFailed, result.ReasonInfrastructure)
+	for _, r := range o.doc.Reasons {
+		if r.Suite != "unfit" {
+			t.Errorf("the reason %+v names another suite", r)
+		}
+	}
+	if len(asked) != 1 || asked[0] != w.events[1].Lease.Name || since.Before(began) || since.After(w.events[1].Time) {
+		t.Errorf("asked for %q, since %s", asked, since)
+	}
+	wantText(t, w.events, result.InfraFault, "too little left", "a node has DiskPressure")
+	if words := strings.Join(story(w.events), ", "); !strings.Contains(words, "end unfit, infra-fault, suite-ended unfit") {
+		t.Errorf("it went %s", words)
+	}
+	if fault := of(w.events, result.InfraFault)[0]; fault.Suite != "unfit" {
+		t.Errorf("the fault is of suite %q", fault.Suite)
+	}
+}
+
 func TestExecuteGivesSuitesWhatTheyNeed(t *testing.T) {
 	w := newWorld(t)
 	var env suites.Env
@@ -114,6 +174,16 @@ func TestExecuteJudges(t *testing.T) {
 		reasons []string
 	}{
 		{"a case fails", func(w *world) { w.suites[0] = case1(result.Fail) }, result.NotQualified, 1, []string{result.ReasonCaseFailed}},
+		{"a case fails on a machine that is full", func(w *world) {
+			w.suites[0] = case1(result.Fail)
+			w.deps.Shortage = func(context.Context, *cluster.Cluster, time.Time) (string, error) {
+				return "a node has DiskPressure", nil
+			}
+		}, result.Inconclusive, 3, []string{result.ReasonCaseFailed, result.ReasonInfrastructure}},
+		{"a case fails on a machine that does not say whether it is full", func(w *world) {
+			w.suites[0] = case1(result.Fail)
+			w.deps.Shortage = func(context.Context, *cluster.Cluster, time.Time) (string, error) { return "", errors.New("no answer") }
+		}, result.NotQualified, 1, []string{result.ReasonCaseFailed}},
 		{"a case cannot tell", func(w *world) { w.suites[0] = case1(result.Error) }, result.Inconclusive, 3, []string{result.ReasonCaseErrored}},
 		{"a suite emits nothing", func(w *world) { w.suites[0] = suiteOf("tiny", nothing) }, result.Inconclusive, 3, []string{result.ReasonCaseNotRun}},
 		{"a suite does not finish", func(w *world) { w.suites[0] = returns(errors.New("the binary died"), pass) }, result.Inconclusive, 3, []string{result.ReasonSuiteIncomplete}},

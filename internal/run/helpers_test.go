@@ -84,6 +84,7 @@ func newWorld(t *testing.T) *world {
 		Run: "20261122-100000-00000001", Dir: dir, Owner: "host/1", Suite: w.suite, Procs: 1, Now: time.Now, Sink: sink.New(redact.New()),
 		Releases: map[string]*release.Release{w.rel.Digest(): w.rel},
 		Prover:   identity.Prover{Arch: "amd64"},
+		Shortage: func(context.Context, *cluster.Cluster, time.Time) (string, error) { return "", nil },
 		Artifact: w.artifact,
 		Tool:     func(string) (string, error) { return "", errors.New("there are no tools") },
 		Observe: func(e result.Event) {

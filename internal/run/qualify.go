@@ -198,14 +198,36 @@ func (e *execution) suite(ctx context.Context, c *cluster.Cluster, rel *release.
 		ended.Text = err.Error()
 	}
 	e.sound = e.sound && err == nil && shown.sound()
+	if ctx.Err() == nil && (shown.failed() || len(was.broken) > 0) {
+		e.short(ctx, c, wanted.Name)
+	}
 	e.add(at(ended))
+}
+
+// shortageTime is how long a cluster has to answer what its nodes were short of.
+const shortageTime = 30 * time.Second
+
+// short records that a suite with failures had nodes that were short of
+// something. It does so before the suite ends: a later process asks no more.
+func (e *execution) short(ctx context.Context, c *cluster.Cluster, suite string) {
+	ctx, cancel := context.WithTimeout(ctx, shortageTime)
+	defer cancel()
+	text, err := e.Shortage(ctx, c, e.since)
+	switch {
+	case err != nil:
+		e.add(result.Event{Kind: result.Note, Cell: e.cell.ID, Text: "it is not known whether nodes were short of anything while " + suite + " ran: " + err.Error()})
+	case text != "":
+		e.faulty = true
+		e.add(result.Event{Kind: result.InfraFault, Cell: e.cell.ID, Suite: suite, Text: "what failed may have failed for a machine that has too little left: " + text})
+	}
 }
 
 // tally tells whether a suite showed all that it had to, and nothing else.
 type tally struct {
 	mu      sync.Mutex
 	missing map[string]bool
-	wrong   bool
+	wrong   bool // a case did not pass
+	fails   bool // a case failed
 	over    bool
 }
 
@@ -226,7 +248,7 @@ func (t *tally) take(c result.Case, record func()) {
 		return
 	}
 	delete(t.missing, c.Name)
-	t.wrong = t.wrong || c.Outcome != result.Pass
+	t.wrong, t.fails = t.wrong || c.Outcome != result.Pass, t.fails || c.Outcome == result.Fail
 	record()
 }
 
@@ -234,6 +256,12 @@ func (t *tally) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.over = true
+}
+
+func (t *tally) failed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fails
 }
 
 func (t *tally) sound() bool {

@@ -19,7 +19,7 @@ import (
 
 // API answers for the API servers of all clusters in the cloud, under a path
 // for each lease, what tells a release: version, nodes, the control plane's
-// pods. The test serves it, and gives its URL as Options.Server: so it outlives
+// pods; of nodes it has nothing else to tell. The test serves it, and gives its URL as Options.Server: so it outlives
 // a process that the test kills, as a real API server does.
 func (c Cloud) API(rel *release.Release) http.Handler {
 	mux := http.NewServeMux()
@@ -39,6 +39,7 @@ func (c Cloud) API(rel *release.Release) http.Handler {
 	}
 	answer("/version", func([]Record) any { return version.Info{GitVersion: rel.Kubernetes()} })
 	answer("/api/v1/nodes", func(machines []Record) any { return nodeList(machines, rel.Kubernetes()) })
+	answer("/api/v1/namespaces/default/events", func([]Record) any { return corev1.EventList{} })
 	answer("/api/v1/namespaces/kube-system/pods", func(machines []Record) any { return podList(machines, rel) })
 	return mux
 }

@@ -166,6 +166,53 @@ func TestRealNetworkIsCut(t *testing.T) {
 	same(t, f.names[1], before, f.everything(t, f.names[1]))
 }
 
+// comesTo waits until the journal of the newest run has some text in it, and
+// tells whether it came to that.
+func comesTo(results, text string) bool {
+	for end := time.Now().Add(8 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		journal, _ := os.ReadFile(filepath.Join(results, "latest", "journal.jsonl")) // not there yet
+		if strings.Contains(string(journal), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// The disk of a worker fills up while a suite runs: its pods are evicted, cases
+// fail, and the release is not blamed.
+func TestRealDiskFillsUp(t *testing.T) {
+	_, c := candidate(t)
+	patiently(t)
+	program := os.Getenv("QUALIFY_E2E_BINARY")
+	if program == "" {
+		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
+	}
+	f := newFleet(t, c, 2)
+	f.inside(t, f.names[1], "mkdir -p /var/lib/kubelet; mount -t tmpfs -o size=300m tmpfs /var/lib/kubelet")
+	results := t.TempDir()
+	run := exec.Command(program, "-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
+		"--suite", "smoke", "--workers", "1", "--inventory", f.cfg.Inventory, "--results", results, "--no-live")
+	var said strings.Builder
+	run.Stdout, run.Stderr = &said, &said
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if comesTo(results, `"kind":"suite-started"`) {
+		f.inside(t, f.names[1], "fallocate -l 280m /var/lib/kubelet/fill")
+	}
+	err := run.Wait()
+	t.Logf("%s", said.String())
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("qualify: %v, want exit code 3", err)
+	}
+	for _, words := range []string{"Inconclusive", "too little left", "DiskPressure"} {
+		if !strings.Contains(said.String(), words) {
+			t.Errorf("it does not say %q", words)
+		}
+	}
+}
+
 // A runner that is killed on real hosts leaves what a fresh process gives back,
 // which knows nothing but the inventory.
 func TestRealRunnerIsKilled(t *testing.T) {
@@ -193,11 +240,7 @@ func TestRealRunnerIsKilled(t *testing.T) {
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- run.Wait() }()
-			reached := false
-			for end := time.Now().Add(8 * time.Minute); !reached && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-				journal, _ := os.ReadFile(filepath.Join(results, "latest", "journal.jsonl")) // not there yet
-				reached = strings.Contains(string(journal), phase)
-			}
+			reached := comesTo(results, phase)
 			time.Sleep(2 * time.Second) // into the middle of it
 			_ = run.Process.Kill()
 			<-ended //nolint:errcheck // how it ended is told elsewhere
