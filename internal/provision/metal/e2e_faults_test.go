@@ -183,15 +183,11 @@ func comesTo(results, text string) bool {
 func TestRealDiskFillsUp(t *testing.T) {
 	_, c := candidate(t)
 	patiently(t)
-	program := os.Getenv("QUALIFY_E2E_BINARY")
-	if program == "" {
-		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
-	}
+	program := built(t)
 	f := newFleet(t, c, 2)
 	f.inside(t, f.names[1], "mkdir -p /var/lib/kubelet; mount -t tmpfs -o size=300m tmpfs /var/lib/kubelet")
 	results := t.TempDir()
-	run := exec.Command(program, "-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
-		"--suite", "smoke", "--workers", "1", "--inventory", f.cfg.Inventory, "--results", results, "--no-live")
+	run := f.qualifies(program, results, "--suite", "smoke", "--workers", "1")
 	var said strings.Builder
 	run.Stdout, run.Stderr = &said, &said
 	if err := run.Start(); err != nil {
@@ -218,10 +214,7 @@ func TestRealDiskFillsUp(t *testing.T) {
 func TestRealRunnerIsKilled(t *testing.T) {
 	_, c := candidate(t)
 	patiently(t)
-	program := os.Getenv("QUALIFY_E2E_BINARY")
-	if program == "" {
-		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
-	}
+	program := built(t)
 	f := newFleet(t, c, 2)
 	key, err := os.ReadFile(filepath.Join(filepath.Dir(f.cfg.Inventory), "key"))
 	if err != nil {
@@ -231,8 +224,7 @@ func TestRealRunnerIsKilled(t *testing.T) {
 	for _, phase := range []string{`"phase":"claim"`, `"phase":"prepare"`, `"phase":"bootstrap"`, `"phase":"ready"`, `"kind":"suite-started"`} {
 		t.Run(phase, func(t *testing.T) {
 			results := t.TempDir()
-			run := exec.Command(program, "-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
-				"--suite", "smoke", "--workers", "1", "--inventory", f.cfg.Inventory, "--results", results, "--no-live")
+			run := f.qualifies(program, results, "--suite", "smoke", "--workers", "1")
 			var said strings.Builder
 			run.Stdout, run.Stderr = &said, &said
 			if err := run.Start(); err != nil {

@@ -124,26 +124,36 @@ func TestRealHostPrepared(t *testing.T) {
 	}
 }
 
-// The whole way, as its user goes it: three machines, smoke and, where there is
-// time for it, conformance, a verdict, and the machines as they were.
-func TestQualifyOnRealHosts(t *testing.T) {
-	_, c := candidate(t)
+// built is the program; the test is skipped where nobody made it.
+func built(t *testing.T) string {
+	t.Helper()
 	program := os.Getenv("QUALIFY_E2E_BINARY")
 	if program == "" {
 		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
 	}
-	f := newFleet(t, c, 3)
-	unchanged := f.unchanged(t)
-	results := t.TempDir()
-	args := []string{
+	return program
+}
+
+// qualifies is the program as its user starts it on the fleet.
+func (f *fleet) qualifies(program, results string, args ...string) *exec.Cmd {
+	return exec.Command(program, append([]string{
 		"-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
 		"--inventory", f.cfg.Inventory, "--results", results, "--no-live",
-	}
+	}, args...)...)
+}
+
+// The whole way, as its user goes it: three machines, smoke and, where there is
+// time for it, conformance, a verdict, and the machines as they were.
+func TestQualifyOnRealHosts(t *testing.T) {
+	_, c := candidate(t)
+	program := built(t)
+	f := newFleet(t, c, 3)
+	unchanged := f.unchanged(t)
+	var args []string
 	if os.Getenv("QUALIFY_E2E_MANY") != "1" { // conformance takes minutes, and is no other here
-		args = append(args, "--suite", "smoke")
+		args = []string{"--suite", "smoke"}
 	}
-	run := exec.Command(program, args...)
-	out, err := run.CombinedOutput()
+	out, err := f.qualifies(program, t.TempDir(), args...).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Errorf("qualify: %v", err)
@@ -158,14 +168,9 @@ func TestQualifyOnRealHosts(t *testing.T) {
 func TestRealReboot(t *testing.T) {
 	_, c := candidate(t)
 	patiently(t)
-	program := os.Getenv("QUALIFY_E2E_BINARY")
-	if program == "" {
-		t.Skip("QUALIFY_E2E_BINARY names no qualify: make build makes bin/qualify")
-	}
+	program := built(t)
 	f := newFleet(t, c, 3)
-	run := exec.Command(program, "-f", "../../../matrix/baremetal.yaml", "--k8s", "1.34", "--release", os.Getenv("QUALIFY_E2E_MANIFEST"),
-		"--suite", "reboot", "--inventory", f.cfg.Inventory, "--results", t.TempDir(), "--no-live")
-	out, err := run.CombinedOutput()
+	out, err := f.qualifies(program, t.TempDir(), "--suite", "reboot").CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !strings.Contains(string(out), "6 of 6 cases passed") {
 		t.Errorf("qualify: %v", err)
