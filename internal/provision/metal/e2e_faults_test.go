@@ -166,16 +166,42 @@ func TestRealNetworkIsCut(t *testing.T) {
 	same(t, f.names[1], before, f.everything(t, f.names[1]))
 }
 
+// started is a program that runs; once ended is closed, err is how it did.
+type started struct {
+	*exec.Cmd
+	said  strings.Builder // not to be read before the end
+	ended chan struct{}
+	err   error
+}
+
+func start(t *testing.T, cmd *exec.Cmd) *started {
+	t.Helper()
+	s := &started{Cmd: cmd, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &s.said, &s.said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		s.err = cmd.Wait()
+		close(s.ended)
+	}()
+	return s
+}
+
 // comesTo waits until the journal of the newest run has some text in it, and
-// tells whether it came to that.
-func comesTo(results, text string) bool {
-	for end := time.Now().Add(8 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+// tells whether it came to that before the program ended.
+func (s *started) comesTo(results, text string) bool {
+	for {
 		journal, _ := os.ReadFile(filepath.Join(results, "latest", "journal.jsonl")) // not there yet
 		if strings.Contains(string(journal), text) {
 			return true
 		}
+		select {
+		case <-s.ended:
+			return false
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return false
 }
 
 // The disk of a worker fills up while a suite runs: its pods are evicted, cases
@@ -185,25 +211,20 @@ func TestRealDiskFillsUp(t *testing.T) {
 	patiently(t)
 	program := built(t)
 	f := newFleet(t, c, 2)
-	f.inside(t, f.names[1], "mkdir -p /var/lib/kubelet; mount -t tmpfs -o size=300m tmpfs /var/lib/kubelet")
+	f.inside(t, f.names[1], "mkdir -p /var/lib/kubelet; mount -t tmpfs -o size=3g tmpfs /var/lib/kubelet")
 	results := t.TempDir()
-	run := f.qualifies(program, results, "--suite", "smoke", "--workers", "1")
-	var said strings.Builder
-	run.Stdout, run.Stderr = &said, &said
-	if err := run.Start(); err != nil {
-		t.Fatal(err)
+	run := start(t, f.qualifies(program, results, "--suite", "smoke", "--workers", "1"))
+	if run.comesTo(results, `"kind":"suite-started"`) {
+		f.inside(t, f.names[1], "fallocate -l 2950m /var/lib/kubelet/fill")
 	}
-	if comesTo(results, `"kind":"suite-started"`) {
-		f.inside(t, f.names[1], "fallocate -l 280m /var/lib/kubelet/fill")
-	}
-	err := run.Wait()
-	t.Logf("%s", said.String())
+	<-run.ended
+	t.Logf("%s", run.said.String())
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
-		t.Errorf("qualify: %v, want exit code 3", err)
+	if !errors.As(run.err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("qualify: %v, want exit code 3", run.err)
 	}
 	for _, words := range []string{"Inconclusive", "too little left", "DiskPressure"} {
-		if !strings.Contains(said.String(), words) {
+		if !strings.Contains(run.said.String(), words) {
 			t.Errorf("it does not say %q", words)
 		}
 	}
@@ -224,20 +245,13 @@ func TestRealRunnerIsKilled(t *testing.T) {
 	for _, phase := range []string{`"phase":"claim"`, `"phase":"prepare"`, `"phase":"bootstrap"`, `"phase":"ready"`, `"kind":"suite-started"`} {
 		t.Run(phase, func(t *testing.T) {
 			results := t.TempDir()
-			run := f.qualifies(program, results, "--suite", "smoke", "--workers", "1")
-			var said strings.Builder
-			run.Stdout, run.Stderr = &said, &said
-			if err := run.Start(); err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error, 1)
-			go func() { ended <- run.Wait() }()
-			reached := comesTo(results, phase)
+			run := start(t, f.qualifies(program, results, "--suite", "smoke", "--workers", "1"))
+			reached := run.comesTo(results, phase)
 			time.Sleep(2 * time.Second) // into the middle of it
 			_ = run.Process.Kill()
-			<-ended //nolint:errcheck // how it ended is told elsewhere
+			<-run.ended
 			if !reached {
-				t.Fatalf("the phase did not come: %s", said.String())
+				t.Fatalf("the phase did not come: %s", run.said.String())
 			}
 			latest, err := os.Readlink(filepath.Join(results, "latest"))
 			if err != nil {
@@ -248,7 +262,7 @@ func TestRealRunnerIsKilled(t *testing.T) {
 			if err != nil {
 				t.Errorf("gc: %v: %s", err, out)
 			}
-			if text := said.String() + string(out); strings.Contains(text, string(key)) || strings.Contains(text, "PRIVATE KEY") {
+			if text := run.said.String() + string(out); strings.Contains(text, string(key)) || strings.Contains(text, "PRIVATE KEY") {
 				t.Errorf("a key is in the output: %s", text)
 			}
 			unchanged(t)
