@@ -35,13 +35,14 @@ func (p Problem) String() string {
 // was changed on any of them.
 type PreflightError struct{ Problems []Problem }
 
-// Error has a line for each problem.
+// Error has a line for each problem. The first one stands in the first line,
+// which is all that a summary shows.
 func (e *PreflightError) Error() string {
-	lines := []string{fmt.Sprintf("the hosts are not ready (%d problems); nothing was changed on them:", len(e.Problems))}
+	var problems []string
 	for _, p := range e.Problems {
-		lines = append(lines, "  "+p.String())
+		problems = append(problems, p.String())
 	}
-	return strings.Join(lines, "\n")
+	return fmt.Sprintf("the hosts are not ready, and nothing was changed on them; %d problem(s): %s", len(problems), strings.Join(problems, "\n  "))
 }
 
 // What a host must have.

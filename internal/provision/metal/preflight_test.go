@@ -97,6 +97,9 @@ func TestPreflightFindsEverything(t *testing.T) {
 					t.Errorf("problem %q, want %q", p, tt.want[i])
 				}
 			}
+			if first, _, _ := strings.Cut(err.Error(), "\n"); !strings.HasSuffix(first, all.Problems[0].String()) {
+				t.Errorf("the first line is %q", first)
+			}
 			var product *provision.ProductError
 			if errors.As(err, &product) || !strings.Contains(err.Error(), "nothing was changed") {
 				t.Errorf("error %v", err)
