@@ -16,6 +16,13 @@ const (
 	talkExit  = 3
 	lastWords = "last words"
 	endFile   = "/tmp/end"
+
+	// mostForgotten is how many ended containers the kubelet may forget in turn.
+	// Once a minute its garbage collection keeps one container of those that do
+	// not run: meeting one that is made and has not started yet, it removes the
+	// ended one instead (evictableContainers in kubelet's kuberuntime_gc.go). That
+	// window is short, and does not come twice within a minute.
+	mostForgotten = 2
 )
 
 // execAndLogs runs commands in a pod that talks, follows its log across its
@@ -25,10 +32,16 @@ func execAndLogs(ctx context.Context, e *env) {
 	e.execStreams(ctx, pod.Name)
 	e.execCopies(ctx, pod.Name)
 
-	boot := e.bootLine(ctx, pod.Name)
-	followed := e.followToEnd(ctx, pod.Name)
-	e.ok(talked(followed, boot), "judging the followed log %q", followed)
-	e.previousLogs(ctx, pod.Name, boot, followed)
+	for restarts := 1; ; restarts++ {
+		boot := e.bootLine(ctx, pod.Name)
+		followed := e.followToEnd(ctx, pod.Name)
+		e.ok(talked(followed, boot), "judging the followed log %q", followed)
+		if e.restart(ctx, pod.Name, restarts) {
+			e.previousLogs(ctx, pod.Name, boot, followed)
+			return
+		}
+		e.Expect(restarts).To(gomega.BeNumerically("<=", mostForgotten), "containers of which nothing was kept when they had ended")
+	}
 }
 
 // talk says who it is, then counts until it is told to end. The file that
@@ -116,16 +129,23 @@ func talked(lines []string, boot string) error {
 	return nil
 }
 
-// previousLogs waits for the restart, then wants the ended container's log
-// unchanged, its tail, and a log of the new container that is another one.
-func (e *env) previousLogs(ctx context.Context, pod, boot string, followed []string) {
+// restart waits until the container has been restarted so many times, and tells
+// whether the kubelet still knows how the one before it ended.
+func (e *env) restart(ctx context.Context, pod string, times int) (kept bool) {
 	e.until(ctx, startup, "the container is restarted", func(ctx context.Context) error {
 		p, err := e.pod(ctx, pod)
 		if err != nil {
 			return err
 		}
-		return restarted(p)
+		kept, err = restarted(p, times)
+		return err
 	})
+	return kept
+}
+
+// previousLogs wants the ended container's log unchanged, its tail, and a log of
+// the new container that is another one.
+func (e *env) previousLogs(ctx context.Context, pod, boot string, followed []string) {
 	all, err := e.logLines(ctx, pod, &corev1.PodLogOptions{Previous: true})
 	e.ok(err, "reading the log of the ended container")
 	e.Expect(all).To(gomega.Equal(followed), "log of the ended container, against what was followed while it ran")
@@ -135,19 +155,20 @@ func (e *env) previousLogs(ctx context.Context, pod, boot string, followed []str
 	e.Expect(e.bootLine(ctx, pod)).NotTo(gomega.Equal(boot), "first line of the new container")
 }
 
-// restarted is nil when a pod's only container ended as told and runs again.
-func restarted(p *corev1.Pod) error {
+// restarted is nil when a pod's only container was restarted so many times and
+// runs, after one that ended as told or of which nothing was kept.
+func restarted(p *corev1.Pod, times int) (kept bool, err error) {
 	for _, s := range p.Status.ContainerStatuses {
-		ended := s.LastTerminationState.Terminated
-		switch {
-		case s.RestartCount != 1 || s.State.Running == nil || ended == nil:
-			return fmt.Errorf("want one restart and a running container, got %d restarts, running %t", s.RestartCount, s.State.Running != nil)
-		case ended.ExitCode != talkExit:
-			return final("the container ended with exit code %d, want %d", ended.ExitCode, talkExit)
+		if int(s.RestartCount) != times || s.State.Running == nil {
+			return false, fmt.Errorf("want %d restarts and a running container, got %d, running %t", times, s.RestartCount, s.State.Running != nil)
 		}
-		return nil
+		ended := s.LastTerminationState.Terminated
+		if ended != nil && ended.ExitCode != talkExit {
+			return true, final("the container ended with exit code %d, want %d", ended.ExitCode, talkExit)
+		}
+		return ended != nil, nil
 	}
-	return fmt.Errorf("pod %s has no container status", p.Name)
+	return false, fmt.Errorf("pod %s has no container status", p.Name)
 }
 
 // logLines reads a log that is there already.

@@ -102,21 +102,27 @@ func TestRestarted(t *testing.T) {
 	}
 	waiting := status(1, talkExit)
 	waiting.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}
+	forgotten := status(1, talkExit)
+	forgotten.LastTerminationState = corev1.ContainerState{}
 	tests := map[string]struct {
-		statuses   []corev1.ContainerStatus
-		good, stop bool
+		statuses         []corev1.ContainerStatus
+		times            int
+		good, kept, stop bool
 	}{
-		"as told":     {[]corev1.ContainerStatus{status(1, talkExit)}, true, false},
-		"not yet":     {[]corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}, false, false},
-		"backing off": {[]corev1.ContainerStatus{waiting}, false, false},
-		"twice":       {[]corev1.ContainerStatus{status(2, talkExit)}, false, false},
-		"other code":  {[]corev1.ContainerStatus{status(1, 137)}, false, true},
-		"no status":   {nil, false, false},
+		"as told":           {[]corev1.ContainerStatus{status(1, talkExit)}, 1, true, true, false},
+		"not yet":           {[]corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}, 1, false, false, false},
+		"backing off":       {[]corev1.ContainerStatus{waiting}, 1, false, false, false},
+		"twice":             {[]corev1.ContainerStatus{status(2, talkExit)}, 1, false, false, false},
+		"twice, as told":    {[]corev1.ContainerStatus{status(2, talkExit)}, 2, true, true, false},
+		"forgotten":         {[]corev1.ContainerStatus{forgotten}, 1, true, false, false},
+		"forgotten, before": {[]corev1.ContainerStatus{forgotten}, 2, false, false, false},
+		"other code":        {[]corev1.ContainerStatus{status(1, 137)}, 1, false, true, true},
+		"no status":         {nil, 1, false, false, false},
 	}
 	for name, tc := range tests {
-		err := restarted(&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: tc.statuses}})
-		if (err == nil) != tc.good || isFinal(err) != tc.stop {
-			t.Errorf("%s: %v, final %t", name, err, isFinal(err))
+		kept, err := restarted(&corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: tc.statuses}}, tc.times)
+		if (err == nil) != tc.good || kept != tc.kept || isFinal(err) != tc.stop {
+			t.Errorf("%s: kept %t, %v, final %t", name, kept, err, isFinal(err))
 		}
 	}
 }
