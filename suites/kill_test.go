@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/qualify-dev/qualify/internal/bootstrap"
 	"github.com/qualify-dev/qualify/internal/identity"
 	"github.com/qualify-dev/qualify/internal/provision"
 	"github.com/qualify-dev/qualify/internal/provision/fake"
@@ -95,7 +96,7 @@ func (v victim) work() error {
 	err = run.Execute(context.Background(), plan, run.Deps{
 		Run: filepath.Base(v.dir), Dir: v.dir, Owner: "host/1", Journal: journal, Past: past, Sink: s, Procs: 3, Now: time.Now,
 		Provisioners: map[string]provision.Provisioner{fake.Name: p}, Releases: map[string]*release.Release{rel.Digest(): rel},
-		Suite: v.suite, Prover: identity.Prover{Arch: "amd64"}, Artifact: none,
+		Suite: v.suite, Prover: identity.Prover{Arch: "amd64"}, Artifact: none, Shortage: bootstrap.Shortage,
 		Observe: func(e result.Event) { fmt.Println("event", e.Kind) },
 	})
 	return errors.Join(err, journal.Close())
