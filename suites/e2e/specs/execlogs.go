@@ -14,6 +14,7 @@ import (
 
 const (
 	talkExit  = 3
+	killed    = 128 + 9 // exit code of a command that SIGKILL ended
 	lastWords = "last words"
 	endFile   = "/tmp/end"
 
@@ -49,7 +50,7 @@ func execAndLogs(ctx context.Context, e *env) {
 func talk() string {
 	return fmt.Sprintf(`echo "boot $(cat /proc/sys/kernel/random/uuid)"; n=0
 while [ ! -f %s ]; do n=$((n+1)); echo "tick $n"; sleep 0.5; done
-echo %q; exit %d`, endFile, lastWords, talkExit)
+sleep 1; echo %q; exit %d`, endFile, lastWords, talkExit)
 }
 
 func (e *env) execStreams(ctx context.Context, pod string) {
@@ -102,8 +103,10 @@ func (e *env) followToEnd(ctx context.Context, pod string) []string {
 		lines = append(lines, scanner.Text())
 		if !told && len(lines) >= len(already)+2 {
 			told = true
-			_, err := e.sh(ctx, pod, "touch "+endFile)
+			// The container may end, and kill what runs in it, before the command does.
+			did, err := e.exec(ctx, pod, nil, "touch", endFile)
 			e.ok(err, "telling the container to end")
+			e.Expect(did.code).To(gomega.BeElementOf(0, killed), "exit code of telling the container to end, stderr %q", did.stderr)
 		}
 	}
 	e.ok(scanner.Err(), "following the log to its end, after %q", lines)
