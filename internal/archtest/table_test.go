@@ -65,7 +65,7 @@ var table = []row{
 	{dir: "internal/release/unpack", never: join(exec, network, clusters, commandLine)},
 	{
 		dir: "internal/release/intake", never: join([]string{"os/exec", "plugin"}, clusters, commandLine),
-		ours: []string{"internal/release", "internal/release/images", "internal/release/remote", "internal/release/unpack"},
+		ours: []string{"internal/release", "internal/release/images", "internal/release/remote", "internal/release/unpack", "internal/scratch"},
 	},
 	{
 		dir: "internal/release/source", never: join(network, clusters, commandLine),
@@ -74,7 +74,7 @@ var table = []row{
 
 	{
 		dir: "internal/testimages", never: join(clusters, commandLine),
-		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/release/source"},
+		ours: []string{"internal/cache", "internal/debootstrap", "internal/release", "internal/release/source", "internal/scratch"},
 	},
 
 	// Leaves that others stand on.

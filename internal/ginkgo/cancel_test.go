@@ -119,10 +119,26 @@ func TestExecuteLeavesNoProcess(t *testing.T) {
 
 // What specs leave of temporary files is gone when they have run.
 func TestExecuteLeavesNoTemporaryFile(t *testing.T) {
+	leavesNoTemporaryFile(t, "", func(run Run) error {
+		_, err := execute(t, t.Context(), run)
+		return err
+	})
+}
+
+// Kubernetes' binary leaves some as soon as it starts.
+func TestListLeavesNoTemporaryFile(t *testing.T) {
+	leavesNoTemporaryFile(t, "litters", func(run Run) error {
+		_, err := run.List(t.Context(), "")
+		return err
+	})
+}
+
+func leavesNoTemporaryFile(t *testing.T, mode string, do func(Run) error) {
+	t.Helper()
 	own := t.TempDir()
 	t.Setenv("TMPDIR", own)
-	run := sampleRun(t, "", "[sample] leaves a temporary file")
-	if _, err := execute(t, t.Context(), run); err != nil {
+	run := sampleRun(t, mode, "[sample] leaves a temporary file")
+	if err := do(run); err != nil {
 		t.Error(err)
 	}
 	left := strings.TrimSpace(read(t, run.Dir, "temporary"))

@@ -127,6 +127,7 @@ func (r Run) dryRun(ctx context.Context, focus, seed string) ([]types.Report, er
 		list = append(list, "--ginkgo.focus="+focus)
 	}
 	cmd := command(ctx, r.Binary, append(list, r.Args...)...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+dir)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"github.com/google/renameio/v2"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -37,7 +36,7 @@ func (s *Sink) WriteKubeconfig(path string, data []byte) error {
 	if err := s.kubeconfig(data, filepath.Dir(path)); err != nil {
 		return fmt.Errorf("registering the secrets of %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, data, 0o600); err != nil {
+	if err := replace(path, data); err != nil {
 		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return nil

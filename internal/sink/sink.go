@@ -74,5 +74,11 @@ func (s *Sink) WriteFile(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, []byte(s.Text(string(data))), 0o600)
+	return replace(path, []byte(s.Text(string(data))))
+}
+
+// replace writes a file beside the one that it becomes, not where temporary
+// files go: what a killed process leaves of it is in the run's directory.
+func replace(path string, data []byte) error {
+	return renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(filepath.Dir(path)))
 }

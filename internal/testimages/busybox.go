@@ -100,7 +100,7 @@ func compileBusybox(ctx context.Context, dir string) error {
 	}
 	build := exec.CommandContext(ctx, "sh", "-euc", busyboxBuild)
 	build.Dir = source
-	build.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=0", "KCONFIG_NOTIMESTAMP=1", "LC_ALL=C")
+	build.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=0", "KCONFIG_NOTIMESTAMP=1", "LC_ALL=C", "TMPDIR="+source)
 	build.WaitDelay = 5 * time.Second
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("make (it and gcc are needed): %w: %s", err, lastLine(out))

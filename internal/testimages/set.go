@@ -16,6 +16,7 @@ import (
 	"github.com/qualify-dev/qualify/internal/debootstrap"
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/source"
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // component is the name of a set.
@@ -61,9 +62,15 @@ func List(refs, held []string) []Listed {
 func Ask(ctx context.Context, e2e string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	// It leaves a file where temporary ones go as soon as it starts.
+	tmp, remove, err := scratch.Dir("list-images")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = remove() }()
 	cmd := exec.CommandContext(ctx, e2e, "--list-images")
 	// Repositories of the user's would be those that it names.
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "TMPDIR=" + tmp}
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its images: %w", filepath.Base(e2e), err)

@@ -47,6 +47,18 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// What the binary leaves where temporary files go is removed.
+func TestAskLeavesNoTemporaryFile(t *testing.T) {
+	own := t.TempDir()
+	t.Setenv("TMPDIR", own)
+	if got, err := Ask(context.Background(), binary(t, `echo > $TMPDIR/left && test -f $TMPDIR/left && echo registry.example/a:1`)); err != nil || len(got) != 1 {
+		t.Errorf("%q, %v", got, err)
+	}
+	if left, err := os.ReadDir(own); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestBuildRefusesASetOfNothing(t *testing.T) {
 	_, err := Build(context.Background(), Options{
 		Kubernetes: "v1.34.4", Refs: []string{"registry.k8s.io/pause:3.10.1"}, Cache: cache.Cache{Dir: t.TempDir()},

@@ -101,7 +101,7 @@ func kindModule(ctx context.Context) (dir string, err error) {
 	}
 	defer func() { _ = remove() }()
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", kindModulePath+"@"+kindModuleVersion)
-	cmd.Dir, cmd.Env = work, append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	cmd.Dir, cmd.Env = work, append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOTMPDIR="+work)
 	out, err := cmd.Output()
 	var answer struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &answer); err == nil && jsonErr != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/release"
 	"github.com/qualify-dev/qualify/internal/release/images"
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 // Files of a bundle, beside the manifest, which has the release's name.
@@ -175,11 +176,11 @@ func testImages(rel *release.Release) string {
 // mapping by which they are found there. With a bundle it is written into it.
 func (in Intake) Push(ctx context.Context, r *Report, dir, place string) ([]images.Mirror, error) {
 	to := images.Mirrors{All: place}
-	layout, err := os.MkdirTemp("", "qualify-images-")
+	layout, remove, err := scratch.Dir("images")
 	if err != nil {
 		return nil, fmt.Errorf("pushing images: %w", err)
 	}
-	defer os.RemoveAll(layout)
+	defer func() { _ = remove() }()
 	if err := images.WriteLayout(layout, r.images()); err != nil {
 		return nil, err
 	}

@@ -57,11 +57,17 @@ func newGoTool(ctx context.Context, arch, cache string) (*goTool, error) {
 // where it fails: some verbs say there why. The whole process group dies with
 // ctx, so that no compiler is left running.
 func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	// Killed, it leaves what it has compiled where temporary files go.
+	tmp, remove, err := scratch.Dir("go")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = remove() }()
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	// An empty value would give way to one that the user set with go env -w.
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "GOTOOLCHAIN=local", "CGO_ENABLED=0",
-		"GOOS=linux", "GOARCH="+g.arch, "GOAMD64=v1", "GOFIPS140=off")
+		"GOOS=linux", "GOARCH="+g.arch, "GOAMD64=v1", "GOFIPS140=off", "GOTMPDIR="+tmp)
 	if g.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+g.cache)
 	}
@@ -70,7 +76,7 @@ func (g *goTool) run(ctx context.Context, dir string, args ...string) ([]byte, e
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

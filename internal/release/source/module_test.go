@@ -118,6 +118,21 @@ func TestGoToolIsItsOwn(t *testing.T) {
 	}
 }
 
+// What the go command leaves where temporary files go is gone when it has run,
+// and can be found if it was killed.
+func TestGoToolLeavesNoTemporaryFile(t *testing.T) {
+	own := t.TempDir()
+	t.Setenv("TMPDIR", own)
+	out, err := (&goTool{arch: hostArch}).run(t.Context(), "", "env", "GOTMPDIR")
+	must(t, err)
+	if !strings.HasPrefix(string(out), filepath.Join(own, "qualify-go-")) {
+		t.Errorf("it compiles in %q", out)
+	}
+	if left, err := os.ReadDir(own); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestGoToolErrors(t *testing.T) {
 	tool := &goTool{arch: hostArch}
 	if _, err := tool.run(t.Context(), "", "no-such-verb"); err == nil || !strings.Contains(err.Error(), "unknown command") {

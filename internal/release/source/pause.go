@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -29,6 +30,7 @@ func (b *builder) compilePause(ctx context.Context, version string) (string, err
 		cmd := exec.CommandContext(ctx, "gcc", "-Os", "-Wall", "-static", "-s", "-DVERSION=v"+version,
 			"-Wl,--build-id=none", "-o", filepath.Join(dir, "pause"), "pause.c")
 		cmd.Dir = filepath.Join(f.Dir, "build", "pause", "linux")
+		cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("compiling pause: %w: %s", err, lastLines(string(out), 8))
 		}

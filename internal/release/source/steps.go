@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/qualify-dev/qualify/internal/cache"
 	"github.com/qualify-dev/qualify/internal/debootstrap"
+	"github.com/qualify-dev/qualify/internal/scratch"
 )
 
 const kubernetesModule = "k8s.io/kubernetes"
@@ -231,7 +233,15 @@ func askE2E(ctx context.Context, e2e string) (agnhost string, err error) {
 func ask(ctx context.Context, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	// The candidate's e2e.test leaves a file where temporary ones go as soon as it
+	// starts.
+	tmp, remove, err := scratch.Dir("ask")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = remove() }()
 	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -55,6 +55,18 @@ func TestAskKubeadm(t *testing.T) {
 	}
 }
 
+// What a candidate's program leaves where temporary files go is removed.
+func TestAskLeavesNoTemporaryFile(t *testing.T) {
+	own := t.TempDir()
+	t.Setenv("TMPDIR", own)
+	if out, err := ask(t.Context(), program(t, "echo > $TMPDIR/left\nls $TMPDIR\n")); err != nil || out != "left\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if left, err := os.ReadDir(own); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestAskE2E(t *testing.T) {
 	recorded := read(t, filepath.Join("testdata", "images", "e2e.txt"))
 	got, err := askE2E(t.Context(), printer(t, recorded, "--list-images"))

@@ -37,6 +37,12 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	case "garbage":
 		leaveGarbage()
+	case "litters":
+		f, err := os.CreateTemp("", "sample")
+		if err != nil {
+			panic(err)
+		}
+		trace("temporary", f.Name())
 	}
 	status := m.Run()
 	if *mode == "status" {
