@@ -107,7 +107,7 @@ func (v victim) work() error {
 func (v victim) process(t *testing.T, killAfter int) (ended bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestVictim$", "-test.v")
-	cmd.Env = append(os.Environ(), victimEnv+"="+strings.Join([]string{v.dir, v.cloud, v.server, v.binary}, "|"))
+	cmd.Env = append(os.Environ(), victimEnv+"="+strings.Join([]string{v.dir, v.cloud, v.server, v.binary}, "|"), "TMPDIR="+t.TempDir())
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
