@@ -38,11 +38,7 @@ func TestMain(m *testing.M) {
 	case "garbage":
 		leaveGarbage()
 	case "litters":
-		f, err := os.CreateTemp("", "sample")
-		if err != nil {
-			panic(err)
-		}
-		trace("temporary", f.Name())
+		litter()
 	}
 	status := m.Run()
 	if *mode == "status" {
@@ -57,6 +53,16 @@ func leaveGarbage() {
 		_ = os.WriteFile(f.Value.String(), []byte("[{"), 0o600)
 	}
 	os.Exit(0)
+}
+
+// litter leaves a file where temporary ones go.
+func litter() {
+	f, err := os.CreateTemp("", "sample")
+	if err != nil {
+		panic(err)
+	}
+	trace("temporary", f.Name())
+	_ = f.Close()
 }
 
 func TestSample(t *testing.T) {
@@ -103,14 +109,7 @@ func plain() {
 			Fail("not yet")
 		}
 	})
-	It("leaves a temporary file", func() {
-		f, err := os.CreateTemp("", "sample")
-		if err != nil {
-			Fail(err.Error())
-		}
-		trace("temporary", f.Name())
-		_ = f.Close()
-	})
+	It("leaves a temporary file", litter)
 	It("shows its environment", func() {
 		fmt.Fprintln(GinkgoWriter, strings.Join(os.Environ(), "\n"))
 	})
